@@ -1,0 +1,47 @@
+"""``remission report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from remission.cli import _output as out
+
+
+@click.command("report", short_help="The HTML report of a run.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="HTML file. Default: FOLDER/report.html.")
+@click.option("--figures", type=click.Path(path_type=Path), help="Also write every figure into this folder.")
+@click.option(
+    "--format", "kind", type=click.Choice(["svg", "pdf"]), default="svg", show_default=True, help="Of --figures."
+)
+@click.option("--tables", type=click.Path(path_type=Path), help="Also write the summary as .csv or .parquet.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(
+    folder: Path, output: Path | None, figures: Path | None, kind: str, tables: Path | None, as_json: bool
+) -> None:
+    """Write one self-contained HTML file about the run in FOLDER; it works offline."""
+    from remission.lab.reading import Reading
+    from remission.report.build import build
+    from remission.report.export import figures as write_figures
+    from remission.report.export import table as write_table
+    from remission.report.page import write
+    from remission.spec import search_also
+    from remission.store import Run
+
+    search_also(folder.resolve().parent)
+    reading = Reading(Run(folder))
+    report = build(reading)
+    target = output or folder / "report.html"
+    write(report, target)
+    written = [str(target)]
+    if figures is not None:
+        written += [str(path) for path in write_figures(report, figures, kind)]
+    if tables is not None:
+        write_table(reading.summary, tables)
+        written.append(str(tables))
+    if as_json:
+        out.as_json("report", {"run": str(folder), "files": written, "warnings": reading.warnings})
+    else:
+        click.echo("\n".join(written))

@@ -1,0 +1,1 @@
+"""Curators select, weigh or relabel what arrives."""

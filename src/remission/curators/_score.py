@@ -1,0 +1,74 @@
+"""Scores that rank items: a value per symbol, coefficients of a linear score, or a function of the user's."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+
+import numpy as np
+
+from remission.data import DISCRETE, Array, Floats, Space
+from remission.errors import SpecError, did_you_mean
+
+Score = tuple[float, ...] | str
+
+
+@functools.cache
+def _function(path: str) -> Callable[[Array], Array]:
+    module_name, _, attribute = path.partition(":")
+    if not attribute:
+        raise SpecError(f"A score by name is an import path 'module:function'. Got '{path}'.")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise SpecError(f"Cannot import '{module_name}' of score '{path}': {error}.") from None
+    found = getattr(module, attribute, None)
+    if not callable(found):
+        raise SpecError(
+            f"Module '{module_name}' has no function '{attribute}'. {did_you_mean(attribute, vars(module))}"
+        )
+    return found
+
+
+def check_score(owner: str, score: Score, space: Space | None = None) -> None:
+    """Raise SpecError for a score that cannot rank items (of this space, when it is given)."""
+    if isinstance(score, str):
+        _function(score)
+        return
+    if not score:
+        raise SpecError(f"{owner}: the score needs a number per symbol or coordinate, or an import path. Got none.")
+    if space is None:
+        return
+    wanted = space.size if space.kind in DISCRETE else space.features
+    if len(score) != wanted:
+        what = "symbols" if space.kind in DISCRETE else "coordinates"
+        raise SpecError(
+            f"{owner}: the score has {len(score)} numbers, the items have {wanted} {what}. Give one for each."
+        )
+
+
+def scores(owner: str, score: Score, space: Space, items: Array) -> Floats:
+    """The score of each item (r, n). Tokens are scored by the sum over the block, rows by their features.
+
+    A function gets the items of one replicate ``(n, *item)`` and returns ``(n,)`` numbers.
+    """
+    if isinstance(score, str):
+        function = _function(score)
+        out = np.stack([np.asarray(function(one), dtype=np.float64) for one in items])
+        if out.shape != items.shape[:2]:
+            raise SpecError(
+                f"{owner}: '{score}' must return one number per item, {items.shape[1]}. Got {out.shape[1:]}."
+            )
+        if np.isnan(out).any():
+            raise SpecError(f"{owner}: '{score}' returned NaN. Every item needs a score.")
+        return out
+    check_score(owner, score, space)
+    values = np.asarray(score, dtype=np.float64)
+    if space.kind in DISCRETE:
+        picked = values[items]
+        return picked if picked.ndim == 2 else picked.sum(axis=-1)
+    total = np.zeros(items.shape[:2])
+    for coordinate, value in enumerate(values):  # one by one: bit-identical for any block
+        total += items[..., coordinate] * value
+    return total

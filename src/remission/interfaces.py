@@ -1,0 +1,319 @@
+"""Read this first: the abstract parts a loop is made of, and what goes in and out of each.
+
+::
+
+    real source ──► reference (never trained on)
+        │
+        └──► pool ──regime──► arrivals ──curators──► training set ──fit──► model_t ──sample──► output_t ─┐
+               ▲                                                             │                           │
+               └─────────────────────────────────────────────────────────────┼───────────────────────────┘
+                                                                     metrics(output_t, reference)
+
+Arrays carry a block of ``r`` replicates: items ``(r, n, *item)``. Classes here are abstract; those in the
+leaf folders are final. A part of your own that looks at one replicate at a time derives from a class in
+:mod:`remission.simple` instead. Index once and for all: t = number of fits done; fit 1 is on real data.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from msgspec import Meta
+
+from remission.component import Component
+from remission.data import EVERYTHING, Array, Dataset, Floats, Space
+from remission.laws import AnyLaw
+from remission.rng import Streams
+
+if TYPE_CHECKING:  # the view is what the loop shows to metrics; it knows models, so it lies above this file
+    from remission.view import View
+
+State = Any  # what a fitted model is: arrays with a leading axis r; never changed once made
+Statistics = Any  # additive statistics of a data set, likewise
+
+
+class Sampling(Component):
+    """How models are sampled. A model refuses what it does not know (see ``Model.knows``).
+
+    Attributes:
+        bias: lambda of the autophagy papers: the spread of what is drawn is multiplied by it (a Gaussian is drawn
+            from N(mu, bias * s^2)); below 1 quality is bought with diversity.
+        temperature: probabilities are raised to 1 / temperature.
+        top_k: only the k most probable symbols (0: all).
+        top_p: only the most probable symbols that together reach this mass.
+    """
+
+    bias: Annotated[float, Meta(gt=0)] = 1.0
+    temperature: Annotated[float, Meta(gt=0)] = 1.0
+    top_k: Annotated[int, Meta(ge=0)] = 0
+    top_p: Annotated[float, Meta(gt=0, le=1)] = 1.0
+
+    @property
+    def used(self) -> set[str]:
+        """The names of the options that are not at their neutral value."""
+        return {key for key, value in self.table().items() if key != "kind" and value != getattr(type(self), key)}
+
+
+class Source(Component, ABC):
+    """Where real data comes from: either a law that is drawn from, or a finite set of real items."""
+
+    folder: ClassVar[str] = "sources"
+
+    @property
+    @abstractmethod
+    def space(self) -> Space:
+        """What one item is. May load the data."""
+
+    def law(self) -> AnyLaw | None:
+        """The exact distribution, when it is known."""
+        return None
+
+    def corrupt(self, items: Array, streams: Streams) -> Array:
+        """What the loop gets to see of clean items ``(r, n, *item)``; the reference stays clean."""
+        return items
+
+
+class GenerativeSource(Source):
+    """A law: as many fresh independent items as anybody asks for."""
+
+    @abstractmethod
+    def sample(self, n: int, streams: Streams) -> Array:
+        """Fresh items, shape ``(r, n, *item)``."""
+
+
+class FiniteSource(Source):
+    """A finite set of real items; reference and training items are disjoint parts of it."""
+
+    @abstractmethod
+    def items(self) -> Array:
+        """All items, shape ``(N, *item)``; the same array at every call."""
+
+
+class Model(Component, ABC):
+    """A generative model (or a labeller) that can be fitted to items and sampled."""
+
+    folder: ClassVar[str] = "models"
+    accepts: ClassVar[frozenset[str]] = EVERYTHING  # kinds of Space
+    knows: ClassVar[frozenset[str]] = frozenset()  # options of Sampling it honours
+    weighted: ClassVar[bool] = False  # honours Dataset.weight
+    warm: ClassVar[bool] = False  # can start from the previous state
+
+    def minimum(self, space: Space) -> int:
+        """The smallest number of items it can be fitted to."""
+        return 1
+
+    @abstractmethod
+    def fit(self, data: Dataset, streams: Streams, previous: State | None = None) -> State:
+        """Fit every replicate of the block.
+
+        Args:
+            data: what to fit, ``data.items`` of shape ``(r, n, *item)``; ``data.weight`` when ``weighted``.
+            streams: the randomness of this fit.
+            previous: the state of the last generation for a warm start, else None.
+
+        Raises:
+            FitError: when the data cannot be fitted, with likely causes.
+        """
+
+    @abstractmethod
+    def sample(self, state: State, n: int, streams: Streams, sampling: Sampling) -> Array:
+        """Draw ``(r, n, *item)`` new items."""
+
+
+class AdditiveModel(Model):
+    """A model whose fit needs only additive statistics: accumulating costs O(T), not O(T^2)."""
+
+    @abstractmethod
+    def statistics(self, data: Dataset) -> Statistics:
+        """The statistics of a data set, weights included."""
+
+    @abstractmethod
+    def merge(self, one: Statistics, other: Statistics) -> Statistics:
+        """The statistics of two data sets together."""
+
+    @abstractmethod
+    def solve(self, statistics: Statistics, previous: State | None = None) -> State:
+        """The fitted state. Raises FitError."""
+
+    def fit(self, data: Dataset, streams: Streams, previous: State | None = None) -> State:
+        """Fit through the statistics (final)."""
+        return self.solve(self.statistics(data), previous)
+
+
+class FastModel(AdditiveModel):
+    """A model that can draw the statistics of a sample without the sample, with the identical law."""
+
+    @abstractmethod
+    def draw_statistics(self, state: State, n: int, weight: float, streams: Streams, sampling: Sampling) -> Statistics:
+        """The statistics of n items drawn from the state, each of the given weight."""
+
+    @abstractmethod
+    def state_of(self, law: AnyLaw, replicates: int) -> State | None:
+        """The state that *is* this law, so that real data can be drawn the fast way; None if there is none."""
+
+
+class HasMoments(ABC):
+    """A model that knows the mean and covariance of what it would generate."""
+
+    @abstractmethod
+    def moments(self, state: State) -> tuple[Floats, Floats]:
+        """Mean (r, d) and covariance (r, d, d) of the fitted distribution, before any sampling option."""
+
+
+class HasDensity(ABC):
+    """A model that knows the log-density (or log-probability) of an item."""
+
+    @abstractmethod
+    def log_density(self, state: State, items: Array) -> Floats:
+        """Natural log-density of each item (r, m); for tokens, of a whole block given its start."""
+
+
+class HasProbabilities(ABC):
+    """A model of symbols that knows the probability of each."""
+
+    @abstractmethod
+    def probabilities(self, state: State) -> Floats:
+        """Shape (r, V), rows sum to 1."""
+
+
+class Labeller(ABC):
+    """A model that labels given features instead of generating whole items.
+
+    Its ``sample`` is never called: the loop draws real features and lets the model label them. Final classes
+    have a field ``covariates``: ``"new"`` features every generation, or the ``"same"`` as in generation 1.
+    """
+
+    covariates: Literal["new", "same"]
+
+    @abstractmethod
+    def relabel(self, state: State, items: Array, streams: Streams) -> Array:
+        """Copies of items ``(r, n, d + 1)`` whose last column the model generated, noise included."""
+
+    @abstractmethod
+    def predict(self, state: State, items: Array) -> Floats:
+        """The noise-free prediction for each item, shape (r, n)."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """``count`` new items of one origin, each of weight ``weight``."""
+
+    origin: int  # 0 = real, g >= 1 = output of the model of fit g
+    count: float  # a whole number; in a mixed recipe the expected number, which need not be whole
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What generation t is trained on. Pure numbers: theory reads the same object as the loop.
+
+    Attributes:
+        arrivals: what is newly drawn; after curation it enters the pool as batch t.
+        mixed: draw the origin of every arrival independently, with probabilities proportional to the counts,
+            instead of the exact counts.
+        batches: inclusive ranges (first, last) of pool batches that are trained on.
+        take: train on a uniform random subset of that many of their items instead of on all.
+        with_replacement: the subset is drawn with replacement.
+    """
+
+    arrivals: tuple[Part, ...]
+    batches: tuple[tuple[int, int], ...]
+    mixed: bool = False
+    take: int | None = None
+    with_replacement: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many items arrive."""
+        return round(sum(part.count for part in self.arrivals))
+
+
+class Regime(Component, ABC):
+    """Which data each generation is trained on. Sees sizes, never data."""
+
+    folder: ClassVar[str] = "regimes"
+
+    @abstractmethod
+    def recipe(self, t: int, n: int) -> Recipe:
+        """The recipe of generation t >= 1 with a budget of n new items. Generation 1 is on real data."""
+
+    def first_batch(self, t: int) -> int:
+        """The oldest pool batch that generation t or any later one still needs, apart from batch 1 if pinned."""
+        return t
+
+    @property
+    def pins_first(self) -> bool:
+        """Whether batch 1 is needed for ever."""
+        return False
+
+    @property
+    def oldest_model(self) -> int:
+        """How many generations back the oldest model lies that is still sampled (1: only the last)."""
+        return 1
+
+    def check_generations(self, generations: int) -> None:
+        """Raise SpecError when the regime cannot run that many generations."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """A curator's answer: which items stay (r, n) and, optionally, the weight of each (r, n)."""
+
+    keep: Array
+    weight: Floats | None = None
+
+
+class Curator(Component, ABC):
+    """Selects or weighs the items that arrive, without seeing where they come from.
+
+    Attributes:
+        on: judge all arrivals, or only the real or the synthetic ones (as when users pick among model outputs).
+    """
+
+    folder: ClassVar[str] = "curators"
+    accepts: ClassVar[frozenset[str]] = EVERYTHING
+    oracle: ClassVar[bool] = False  # an oracle sees origin and truth: it gets a Dataset, not a Blind
+    weighs: ClassVar[bool] = False  # gives weights, so the model must honour them
+    drops: ClassVar[bool] = True  # may drop items, so the training set may need a refill
+    on: Literal["all", "synthetic", "real"] = "all"
+
+    @abstractmethod
+    def judge(self, data: Any, generation: int, streams: Streams) -> Judgement:
+        """Judge a proposal of n items per replicate (a Blind; a Dataset for an oracle)."""
+
+    @property
+    def yields(self) -> float:
+        """A guess at the share kept, so that a refill draws about enough at once."""
+        return 1.0
+
+
+Direction = Literal["falls", "rises", "either"]
+
+
+class Metric(Component, ABC):
+    """A number, or several, measured at every generation.
+
+    Attributes:
+        columns: the parts it returns and what each does in collapse: falls, rises or either. A single part
+            named "" takes the label of the metric alone.
+        needs: the capabilities of the model it uses (``HasMoments``...); empty if it looks at samples only.
+        sized: the value moves with the number of items, so it is computed on equally many real and generated ones.
+        samples: it looks at a sample or training set, so it cannot run on the fast path.
+    """
+
+    folder: ClassVar[str] = "metrics"
+    accepts: ClassVar[frozenset[str]] = EVERYTHING
+    columns: ClassVar[dict[str, Direction]] = {"": "either"}
+    needs: ClassVar[tuple[type, ...]] = ()
+    sized: ClassVar[bool] = False
+    samples: ClassVar[bool] = True
+
+    def prepare(self, view: View) -> Any:
+        """Work done once per block on ``view.reference`` and ``view.real``; comes back as ``view.prepared``."""
+        return None
+
+    @abstractmethod
+    def measure(self, view: View) -> dict[str, Floats]:
+        """One array of shape (r,) per column."""

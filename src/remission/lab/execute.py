@@ -1,0 +1,177 @@
+"""Run an experiment or a sweep into a run folder; the same command goes on where it stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from remission.checks import check_experiment, training_size
+from remission.defaults import default_metrics
+from remission.engines.local import map_units
+from remission.lab.facts import facts_of, provenance_of
+from remission.loop import comparison_sizes, is_ragged, run
+from remission.spec import Experiment
+from remission.store import Run
+
+BLOCK_BYTES = 16 << 20  # of items that a block holds at once
+MOST_REPLICATES = 8192
+
+Progress = Callable[[float, float], None]  # (replicate-generations done, of how many)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A unit of work: replicates first .. last of one grid point of the run in a folder."""
+
+    folder: str
+    point: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a worker says of a finished block."""
+
+    seconds: float
+    notes: tuple[str, ...]
+
+
+def resolved(experiment: Experiment) -> Experiment:
+    """The experiment with default metrics filled in, after all checks that need no fit."""
+    first = experiment.points[0].experiment
+    if not experiment.metric and not first.metric:
+        experiment = dataclasses.replace(experiment, metric=default_metrics(first))
+    return experiment
+
+
+def execute(
+    experiment: Experiment,
+    folder: Path,
+    workers: int = 1,
+    progress: Progress | None = None,
+    command: Iterable[str] = (),
+    on_warning: Callable[[str], None] | None = None,
+) -> Run:
+    """Run all missing blocks of an experiment into ``folder``.
+
+    Args:
+        experiment: may be a sweep; default metrics are filled in.
+        folder: a new folder, or one that holds this very experiment.
+        workers: processes; results do not depend on it.
+        progress: called with replicate-generations done and wanted.
+        command: what the user typed, for provenance.
+        on_warning: called with every warning once.
+
+    Raises:
+        SpecError, StoreError: before anything is fitted. FitError, CurationError: with the generation.
+        KeyboardInterrupt: finished blocks are kept; the same call goes on.
+    """
+    experiment = resolved(experiment)
+    warnings = check_experiment(experiment)
+    store = Run.create(folder, experiment, facts_of(experiment, warnings), provenance_of(experiment, command))
+    for warning in warnings:
+        _warn(on_warning, warning)
+    with store.writing():
+        blocks = missing_blocks(store, experiment, workers)
+        sizes = [point.experiment.generations for point in experiment.points]
+        total = float(sum(point.experiment.replicates * point.experiment.generations for point in experiment.points))
+        done = total - sum((block.last - block.first + 1) * sizes[block.point] for block in blocks)
+        store.log("start", blocks=len(blocks), workers=workers)
+        told: set[str] = set()
+
+        def tick(more: float) -> None:
+            nonlocal done
+            done += more
+            if progress is not None:
+                progress(done, total)
+
+        tick(0)
+        alone = workers <= 1 or len(blocks) <= 1
+        work: Callable[[Block], Done] = functools.partial(run_block, tick=tick) if alone else run_block
+        try:
+            for block, result in map_units(work, blocks, workers):
+                store.log("block", point=block.point, first=block.first, last=block.last, seconds=result.seconds)
+                if not alone:
+                    tick((block.last - block.first + 1) * sizes[block.point])
+                for note in set(result.notes) - told:
+                    told.add(note)
+                    store.log("note", text=note)
+        except BaseException as error:
+            store.log("stopped", why=type(error).__name__)
+            raise
+        store.log("done")
+    return store
+
+
+def run_block(block: Block, tick: Callable[[float], None] | None = None) -> Done:
+    """Run one block and store it."""
+    began = time.perf_counter()
+    store, points = _opened(block.folder)
+    point = points[block.point]
+    generations = []
+    for generation in run(point.experiment, range(block.first, block.last + 1), point.name):
+        generations.append(generation)
+        if tick is not None:
+            tick(generation.replicates.size)
+    store.write_block(block.point, generations)
+    notes = tuple(sorted({note for generation in generations for note in generation.notes}))
+    return Done(round(time.perf_counter() - began, 3), notes)
+
+
+@functools.lru_cache(maxsize=1)
+def _opened(folder: str):  # type: ignore[no-untyped-def]
+    store = Run(Path(folder))
+    return store, store.experiment.points
+
+
+def missing_blocks(store: Run, experiment: Experiment, workers: int) -> list[Block]:
+    """The blocks still to be run, of a size that fits memory and keeps all workers busy."""
+    blocks = []
+    for index, point in enumerate(experiment.points):
+        todo = store.missing(index)
+        size = block_size(point.experiment, min(workers, max(1, len(todo))))
+        for run_of in _consecutive(todo):
+            blocks += [
+                Block(str(store.folder), index, chunk[0], chunk[-1])
+                for chunk in (run_of[i : i + size] for i in range(0, len(run_of), size))
+            ]
+    return blocks
+
+
+def block_size(experiment: Experiment, workers: int) -> int:
+    """Replicates per block: as many as fit the memory of a block, spread evenly over the workers."""
+    world = experiment.world()
+    if is_ragged(world):
+        most = 64
+    else:
+        reference, evaluation = comparison_sizes(experiment, world)
+        largest = max(training_size(world, t) for t in {1, 2, world.generations, max(1, world.generations // 2)})
+        items = reference + evaluation + (1 if experiment.fast else 2 * largest)
+        width = max(1, math.prod(world.space.shape))
+        most = int(np.clip(BLOCK_BYTES // (8 * items * width), 1, MOST_REPLICATES))
+    share = math.ceil(experiment.replicates / max(1, workers))
+    rounds = math.ceil(share / most)
+    return math.ceil(share / rounds)
+
+
+def _consecutive(numbers: list[int]) -> list[list[int]]:
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return runs
+
+
+def _warn(on_warning: Callable[[str], None] | None, warning: str) -> None:
+    if on_warning is not None:
+        on_warning(warning)

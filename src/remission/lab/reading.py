@@ -1,0 +1,55 @@
+"""A finished (or unfinished) run as plain data: what reports, tables and ``--json`` are made from."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cached_property
+from typing import Any
+
+from remission.data import Array
+from remission.lab.summary import heavy_tails, summary
+from remission.lab.verdicts import verdicts_of
+from remission.store import Run
+
+
+class Reading:
+    """Everything a report needs, from the files of a run folder alone: no model is imported."""
+
+    def __init__(self, run: Run) -> None:
+        """Read lazily from ``run``."""
+        self.run = run
+        self.toml = run.toml
+        self.provenance: dict[str, Any] = run.provenance
+        self.points: list[dict[str, Any]] = run.facts["points"]
+        self.point_names: list[str] = run.facts["point_names"]
+        self.space: dict[str, Any] = run.facts["space"]
+        self.directions: dict[str, str] = run.facts["directions"]
+        self.theory: list[dict[str, Any]] = run.facts["theory"]
+        self.refused: list[dict[str, Any]] = run.facts["refused"]
+        self.citations: list[str] = run.facts["citations"]
+
+    @cached_property
+    def experiment(self) -> dict[str, Any]:
+        """The resolved experiment as nested tables."""
+        return tomllib.loads(self.toml)
+
+    @cached_property
+    def summary(self) -> list[dict[str, Any]]:
+        """See :func:`remission.lab.summary.summary`."""
+        return summary(self.run)
+
+    @cached_property
+    def samples(self) -> dict[int, dict[int, Array]]:
+        """Point -> generation -> example items; generation 0 is real."""
+        return self.run.samples
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """Of the checks, and about means that cannot be believed."""
+        told = list(self.run.facts["warnings"]) + heavy_tails(self.summary, self.point_names)
+        return told if self.run.is_complete else [*told, "The run is not finished: some replicates are missing."]
+
+    @cached_property
+    def verdicts(self) -> list[dict[str, Any]]:
+        """A verdict per published definition of collapse, for every point."""
+        return verdicts_of(self.run)

@@ -1,0 +1,195 @@
+"""The loop: real data, fit, sample, curate, fit again. Read it top to bottom.
+
+The order of these operations is the science. t counts fits: fit 1 is on real data, and generation t measures the
+model of fit t.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from remission.component import Component
+from remission.data import Array, Dataset, Floats, Integers
+from remission.errors import FitError, RemissionError, SpecError
+from remission.interfaces import AdditiveModel, Metric, Model, State
+from remission.pool import Pool
+from remission.realdata import RealData
+from remission.rng import Streams
+from remission.spec import Experiment
+from remission.supply import FastSupply, Supply
+from remission.view import View
+from remission.world import World
+
+SHOWN = 12  # generations whose examples are kept
+
+
+@dataclass(frozen=True, eq=False)
+class Generation:
+    """What was measured of fit t in a block of replicates.
+
+    Attributes:
+        t: the generation, 1 .. T.
+        replicates: their numbers, shape (r,).
+        rows: metric row -> values, shape (r,).
+        examples: a few items the model generated in replicate 0, shape (k, *item), or None.
+        real_examples: with generation 1, as many real ones.
+        notes: things a reader of the numbers must know.
+    """
+
+    t: int
+    replicates: Integers
+    rows: dict[str, Floats]
+    examples: Array | None = None
+    real_examples: Array | None = None
+    notes: tuple[str, ...] = ()
+
+
+def run(experiment: Experiment, replicates: Iterable[int] | None = None, point: str = "") -> Iterator[Generation]:
+    """Run a block of replicates of one experiment, generation by generation, in this process.
+
+    Args:
+        experiment: without a sweep (take one of ``experiment.points``).
+        replicates: their numbers; all of them when left out. Results do not depend on what else is in the block.
+        point: the name of the grid point, part of the name of every random stream.
+
+    Raises:
+        SpecError: the experiment is a sweep.
+        FitError, CurationError, DataError: with the generation in which it happened.
+    """
+    if experiment.sweep:
+        raise SpecError(
+            "A sweep has many points. Run one: for point in experiment.points: run(point.experiment, point=point.name)."
+        )
+    numbers = list(range(experiment.replicates) if replicates is None else replicates)
+    world = experiment.world()
+    if is_ragged(world):  # every replicate keeps a number of items of its own: run them side by side
+        blocks = [_run_block(experiment, world, Streams.of(experiment.seed, [number], point)) for number in numbers]
+        for generations in zip(*blocks, strict=True):
+            yield _together(generations)
+    else:
+        yield from _run_block(experiment, world, Streams.of(experiment.seed, numbers, point))
+
+
+def _run_block(experiment: Experiment, world: World, streams: Streams) -> Iterator[Generation]:
+    reference, evaluation = comparison_sizes(experiment, world)
+    real = RealData(world.source, streams, reference)
+    pool = Pool(world, wants_items=any(_looks_at_training(metric) for metric in world.metrics))
+    supply = FastSupply(world, real, streams) if experiment.fast else Supply(world, real, streams)
+    states: dict[int, State] = {}
+    first: Array = real.reference[:, :0]
+    prepared: dict[str, Any] = {}
+    shown = set(shown_generations(world.generations)) if experiment.examples and 0 in streams.replicates else set()
+
+    for t in range(1, world.generations + 1):
+        recipe = world.recipe(t)
+        rows: dict[str, Floats] = {}
+        if isinstance(supply, FastSupply):
+            pool.add_statistics(t, supply.arrivals(t, recipe, states))
+        else:
+            arrivals = supply.arrivals(t, recipe, states)
+            pool.add(t, arrivals.data)
+            if t == 1:
+                first = arrivals.data.items
+            if arrivals.draws is not None:
+                rows = {"cost.draws": arrivals.draws, "training.synthetic": arrivals.data.synthetic_share}
+
+        training = pool.dataset(t, recipe, streams)
+        previous = states.get(t - 1) if world.warm else None
+        states[t] = _fit(world.model, pool, t, training, streams, previous)
+        states.pop(t - world.regime.oldest_model, None)
+
+        view = View(
+            t, world.space, world.law, real.reference, first, world.model, states[t], world.sampling, training,
+            evaluation, streams,
+        )  # fmt: skip
+        for metric in world.metrics:
+            named = streams.at(t, f"metric/{metric.label}")
+            if t == 1:
+                prepared[metric.label] = metric.prepare(view.for_metric(streams.at(0, f"metric/{metric.label}"), None))
+            rows |= _measured(metric, view.for_metric(named, prepared[metric.label]))
+        yield Generation(
+            t, streams.replicates, rows,
+            examples=_examples(view, experiment) if t in shown else None,
+            real_examples=real.reference[_row(streams), : experiment.examples] if t == 1 and shown else None,
+            notes=("real items are used again: the source has no more",) if real.wrapped else (),
+        )  # fmt: skip
+
+
+def _fit(model: Model, pool: Pool, t: int, training: Dataset | None, streams: Streams, previous: State | None) -> State:
+    recipe = pool.world.recipe(t)
+    try:
+        if isinstance(model, AdditiveModel) and recipe.take is None:
+            return model.solve(pool.statistics(t, recipe), previous)
+        assert training is not None
+        return model.fit(training, streams.at(t, "fit"), previous)
+    except RemissionError as error:
+        raise type(error)(f"Generation {t}: {error}") from error
+    except Exception as error:
+        if type(model).__module__.startswith("remission."):
+            raise
+        raise FitError(f"Generation {t}: {model.name()} failed: {type(error).__name__}: {error}") from error
+
+
+def _measured(metric: Metric, view: View) -> dict[str, Floats]:
+    values = metric.measure(view)
+    if set(values) != set(metric.columns):
+        raise SpecError(f"{metric.name()} declares the columns {sorted(metric.columns)} but measured {sorted(values)}.")
+    rows = {row_name(metric, column): np.asarray(array, np.float64) for column, array in values.items()}
+    for name, array in rows.items():
+        if array.shape != (view.replicates,):
+            raise SpecError(f"{name} must give one number per replicate, {view.replicates}. Got shape {array.shape}.")
+    return rows
+
+
+def _examples(view: View, experiment: Experiment) -> Array:
+    """Items of replicate 0 of the evaluation draw (drawn alone on the fast path, with the same randomness)."""
+    return view.sample[_row(view.streams), : experiment.examples].copy()
+
+
+def _row(streams: Streams) -> int:
+    return int(np.flatnonzero(streams.replicates == 0)[0])
+
+
+def _together(generations: tuple[Generation, ...]) -> Generation:
+    """The same generation of several single replicates as one block."""
+    one = generations[0]
+    rows = {name: np.concatenate([generation.rows[name] for generation in generations]) for name in one.rows}
+    shown = next((generation for generation in generations if generation.examples is not None), one)
+    numbers = np.concatenate([generation.replicates for generation in generations])
+    notes = tuple(sorted({note for generation in generations for note in generation.notes}))
+    return Generation(one.t, numbers, rows, shown.examples, shown.real_examples, notes)
+
+
+def _looks_at_training(metric: Component) -> bool:
+    own = not type(metric).__module__.startswith("remission.")
+    return own or getattr(metric, "of", "") == "training"
+
+
+def row_name(metric: Metric, column: str) -> str:
+    """The name of a row: the metric's label, and the column if it has several."""
+    return f"{metric.label}.{column}" if column else metric.label
+
+
+def is_ragged(world: World) -> bool:
+    """Whether replicates keep different numbers of items, so that they cannot share an array."""
+    return not world.refill and any(curator.drops for curator in world.curators)
+
+
+def comparison_sizes(experiment: Experiment, world: World) -> tuple[int, int]:
+    """How many real and generated items metrics compare: equal unless the experiment says otherwise."""
+    default = min(world.budget(1), 1_000 if experiment.fast else 10_000)
+    reference = experiment.reference or experiment.evaluation or default
+    evaluation = experiment.evaluation or reference
+    return reference, evaluation
+
+
+def shown_generations(generations: int) -> list[int]:
+    """The generations whose examples are kept: the first, the last and some between, about evenly on a log scale."""
+    if generations <= SHOWN:
+        return list(range(1, generations + 1))
+    spaced = np.unique(np.round(np.geomspace(1, generations, SHOWN)).astype(int))
+    return [int(t) for t in spaced]

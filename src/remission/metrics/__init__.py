@@ -1,0 +1,1 @@
+"""Metrics measure a generation."""

@@ -1,0 +1,1 @@
+"""Models are fitted and sampled."""

@@ -1,0 +1,1 @@
+"""Compiled kernels and stable statistics. Knows no noun of ours: arrays in, arrays out."""

@@ -1,0 +1,1 @@
+"""Regimes say which data each generation is trained on."""

@@ -1,0 +1,260 @@
+"""What arrives in a generation: real items, outputs of earlier models, curated and refilled."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from remission.data import REAL, Array, Dataset, Floats
+from remission.errors import CurationError
+from remission.interfaces import Curator, FastModel, Labeller, Part, Recipe, State, Statistics
+from remission.laws import AnyLaw
+from remission.realdata import RealData, checked_items
+from remission.rng import Streams
+from remission.world import World
+
+MOST_ROUNDS = 200  # of proposals, before a curator is said to keep nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Arrivals:
+    """A new batch and what it cost: items proposed to the curators, shape (r,), or None without curators."""
+
+    data: Dataset
+    draws: Floats | None = None
+
+
+Draw = Callable[[int, Streams, Array | None], Dataset]  # (count, streams, active replicates) -> items
+
+
+class Supply:
+    """Draws the arrivals of a recipe."""
+
+    def __init__(self, world: World, real: RealData, streams: Streams) -> None:
+        """``streams`` are the root streams of the block."""
+        self.world = world
+        self.real = real
+        self.streams = streams
+        self._features: Array | None = None  # of generation 1, for labellers that use the same again
+
+    def arrivals(self, t: int, recipe: Recipe, states: Mapping[int, State]) -> Arrivals:
+        """The curated batch of generation t.
+
+        Curators that look only at real or only at synthetic items work on each part of the recipe, which is
+        refilled to its own count; the others work on the mixture. A refill proposes whole rounds of a size that
+        depends on nothing but the recipe, so a replicate's draws do not depend on its neighbours.
+        """
+        streams = self.streams.at(t, "arrivals")
+        if t == 1 and self.world.initial.state != "real":
+            return Arrivals(self._initial(recipe.count, streams))
+        tally = np.zeros(len(streams))
+
+        def draw_part(part: Part) -> Draw:
+            side = "real" if part.origin == REAL else "synthetic"
+            curators = [curator for curator in self.world.curators if curator.on == side]
+
+            def plain(count: int, named: Streams, active: Array | None) -> Dataset:
+                return self._part(part, count, states, named, active)
+
+            if not curators:
+                return plain
+            return lambda count, named, active: self._fill(t, plain, curators, count, named, active, tally)
+
+        makers = [draw_part(part) for part in recipe.arrivals]
+        curators = [curator for curator in self.world.curators if curator.on == "all"]
+
+        def mixture(count: int, named: Streams, active: Array | None) -> Dataset:
+            return self._mix(recipe, makers, count, named, active, shuffled=bool(curators))
+
+        if curators:
+            data = self._fill(t, mixture, curators, recipe.count, streams, None, tally)
+        else:
+            data = mixture(recipe.count, streams, None)
+        return Arrivals(data, tally if self.world.curators else None)
+
+    def _part(
+        self, part: Part, count: int, states: Mapping[int, State], streams: Streams, active: Array | None
+    ) -> Dataset:
+        """``count`` items of one origin."""
+        if part.origin == REAL:
+            data = self.real.draw(count, streams, active)
+            if isinstance(self.world.model, Labeller) and self._features is None:
+                self._features = data.items if data.truth is None else _labelled(data.items, data.truth)
+        else:
+            data = self._generated(part.origin, states[part.origin], count, streams, active)
+        return data if part.weight == 1.0 else dataclasses.replace(data, weight=np.full(data.origin.shape, part.weight))
+
+    def _generated(self, origin: int, state: State, count: int, streams: Streams, active: Array | None) -> Dataset:
+        model, truth = self.world.model, None
+        if isinstance(model, Labeller):
+            if model.covariates == "same" and self._features is not None:
+                features = np.take(self._features, np.arange(count) % self._features.shape[1], axis=1)
+            else:
+                features = self.real.clean(count, streams.sub("features"), active)
+            items, truth = model.relabel(state, features, streams), features[..., -1]
+        else:
+            items = model.sample(state, count, streams, self.world.sampling)
+        items = checked_items(items, (len(streams), count, *self.world.space.shape), model.name(), "generated")
+        return Dataset(self.world.space, items, np.full((len(streams), count), origin, np.int32), None, truth)
+
+    def _mix(
+        self, recipe: Recipe, makers: list[Draw], count: int, streams: Streams, active: Array | None, shuffled: bool
+    ) -> Dataset:
+        """``count`` items in the proportions of the recipe."""
+        if len(makers) == 1:
+            return makers[0](count, streams.sub("0"), active)
+        if not recipe.mixed and count == recipe.count:
+            counts = [round(part.count) for part in recipe.arrivals]
+        elif recipe.mixed:
+            counts = [count] * len(makers)
+        else:
+            counts = _apportion([part.count for part in recipe.arrivals], count)
+        parts = [
+            make(size, streams.sub(str(i)), active) for i, (make, size) in enumerate(zip(makers, counts, strict=True))
+        ]
+        joined = Dataset.join(parts)
+        if recipe.mixed:  # pick the origin of every item on its own; the unused proposals are thrown away
+            which = streams.sub("origins").categoricals(
+                np.array([part.count for part in recipe.arrivals], float), count
+            )
+            return joined.take(which * count + np.arange(count))
+        return joined.take(streams.sub("order").subsets(count, count)) if shuffled else joined
+
+    def _fill(
+        self,
+        t: int,
+        draw: Draw,
+        curators: list[Curator],
+        count: int,
+        streams: Streams,
+        active: Array | None,
+        tally: Floats,
+    ) -> Dataset:
+        """Propose, judge, keep; with refill until every replicate has ``count`` items."""
+        size = max(1, math.ceil(count / math.prod(curator.yields for curator in curators)))
+        if not self.world.refill:
+            size = count
+        have = np.zeros(len(streams), np.int64)
+        kept: list[list[Dataset]] = [[] for _ in have]
+        waiting = np.ones(len(streams), bool) if active is None else active.copy()
+        wanted = waiting.copy()
+        for number in range(MOST_ROUNDS):
+            named = streams.sub(f"round-{number}")
+            data, keep = judged(curators, draw(size, named, waiting), t, named)
+            for i in np.flatnonzero(waiting):
+                chosen = np.flatnonzero(keep[i])[: count - have[i]]
+                full = have[i] + chosen.size == count
+                tally[i] += chosen[-1] + 1 if full and chosen.size else data.n
+                kept[i].append(data.only(int(i)).take(chosen[None, :]))
+                have[i] += chosen.size
+            waiting &= have < count
+            if not self.world.refill or not waiting.any():
+                break
+        else:
+            names = ", ".join(curator.label for curator in curators)
+            least = int(have[wanted].min())
+            raise CurationError(
+                f"Generation {t}: after {MOST_ROUNDS * size} proposals only {least} of {count} items were kept by {names}. "
+                f"Loosen the curator, lower samples, or set refill = false."
+            )
+        if not self.world.refill:
+            if not have.all():
+                raise CurationError(
+                    f"Generation {t}: the curators kept nothing of {count} items. Loosen them or set refill = true."
+                )
+            return Dataset.join(kept[0])  # one replicate at a time: the loop sees to it
+        rows = [
+            Dataset.join(parts) if wanted[i] else data.only(i).take(np.zeros((1, count), np.int64))
+            for i, parts in enumerate(kept)
+        ]
+        return _stack(rows)
+
+    def _initial(self, count: int, streams: Streams) -> Dataset:
+        """A collapsed or shifted first training set."""
+        initial = self.world.initial
+        if initial.state == "shifted":
+            data = self.real.draw(count, streams)
+            return dataclasses.replace(data, items=data.items * initial.scale + initial.shift)
+        few = self.real.draw(initial.distinct, streams)
+        index = np.broadcast_to(np.arange(count) % initial.distinct, (len(streams), count))
+        data = few.take(index)
+        return dataclasses.replace(data, origin=np.ones_like(data.origin))
+
+
+class FastSupply:
+    """Draws the statistics of the arrivals, never the items."""
+
+    def __init__(self, world: World, real: RealData, streams: Streams) -> None:
+        """``streams`` are the root streams of the block."""
+        self.world, self.real, self.streams = world, real, streams
+        self._law_state: State | None = None
+
+    def arrivals(self, t: int, recipe: Recipe, states: Mapping[int, State]) -> Statistics:
+        """The statistics of the batch of generation t."""
+        model = self.world.model
+        assert isinstance(model, FastModel)
+        streams = self.streams.at(t, "arrivals")
+        total: Statistics | None = None
+        for number, part in enumerate(recipe.arrivals):
+            named = streams.sub(str(number))
+            state = self._law(model, self.world.law) if part.origin == REAL else states[part.origin]
+            if state is None:
+                data = self.real.draw(round(part.count), named)
+                if part.weight != 1.0:
+                    data = dataclasses.replace(data, weight=np.full(data.origin.shape, part.weight))
+                drawn = model.statistics(data)
+            else:
+                sampling = type(self.world.sampling)() if part.origin == REAL else self.world.sampling
+                drawn = model.draw_statistics(state, round(part.count), part.weight, named, sampling)
+            total = drawn if total is None else model.merge(total, drawn)
+        return total
+
+    def _law(self, model: FastModel, law: AnyLaw | None) -> State | None:
+        if self._law_state is None and law is not None:
+            self._law_state = model.state_of(law, len(self.streams))
+        return self._law_state
+
+
+def judged(curators: list[Curator], data: Dataset, t: int, streams: Streams) -> tuple[Dataset, Array]:
+    """The data with the curators' weights, and which items all of them keep (r, n).
+
+    Each curator judges what the ones before it kept no differently from what they dropped; an item stays if all keep it.
+    """
+    keep = np.ones(data.origin.shape, bool)
+    for number, curator in enumerate(curators):
+        answer = curator.judge(data if curator.oracle else data.blind(), t, streams.sub(f"judge-{number}"))
+        keep &= answer.keep
+        if answer.weight is not None:
+            weight = answer.weight if data.weight is None else data.weight * answer.weight
+            data = dataclasses.replace(data, weight=weight)
+    return data, keep
+
+
+def _apportion(shares: list[float], count: int) -> list[int]:
+    """``count`` split in proportion, largest remainders first."""
+    exact = np.array(shares) * count / sum(shares)
+    whole = np.floor(exact).astype(int)
+    for i in np.argsort(whole - exact, kind="stable")[: count - whole.sum()]:
+        whole[i] += 1
+    return [int(size) for size in whole]
+
+
+def _labelled(items: Array, truth: Array) -> Array:
+    return np.concatenate([items[..., :-1], truth[..., None]], axis=-1)
+
+
+def _stack(rows: list[Dataset]) -> Dataset:
+    """Replicates with equally many items as one block."""
+
+    def together(name: str) -> Array | None:
+        arrays = [getattr(row, name) for row in rows]
+        return None if arrays[0] is None else np.concatenate(arrays, axis=0)
+
+    items, origin = together("items"), together("origin")
+    assert items is not None
+    assert origin is not None
+    return Dataset(rows[0].space, items, origin, together("weight"), together("truth"))

@@ -1,0 +1,1 @@
+"""Closed forms with their sources and conditions."""
