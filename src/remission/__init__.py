@@ -24,7 +24,8 @@ _HOMES = {
     "Sampling": "interfaces", "Theory": "world", "World": "world", "Prediction": "world", "Initial": "world",
     "SimpleModel": "simple", "SimpleSource": "simple", "SimpleMetric": "simple", "SimpleCurator": "simple",
     "Space": "data", "Dataset": "data", "Blind": "data", "Estimate": "estimate", "Streams": "rng", "View": "view",
-    "Run": "store", "RemissionError": "errors", "SpecError": "errors", "DataError": "errors", "FitError": "errors",
+    "Run": "store", "RemissionError": "errors", "SpecError": "errors", "DataError": "errors",
+    "FitError": "errors", "CurationError": "errors", "StoreError": "errors", "MissingExtra": "errors",
 }  # fmt: skip
 
 __all__ = sorted([*_HOMES, "__version__"])

@@ -13,9 +13,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from remission.numerics.arrays import Array as Array
+from remission.numerics.arrays import Floats as Floats
+from remission.numerics.arrays import Integers as Integers
+
 Kind = Literal["vector", "image", "symbols", "tokens", "labelled", "regression"]
 
 VECTORS: frozenset[str] = frozenset({"vector", "image"})

@@ -81,6 +81,7 @@ def _run_block(experiment: Experiment, world: World, streams: Streams) -> Iterat
     supply = FastSupply(world, real, streams) if experiment.fast else Supply(world, real, streams)
     states: dict[int, State] = {}
     first: Array = real.reference[:, :0]
+    labelled = [(metric.label, metric) for metric in world.metrics]
     prepared: dict[str, Any] = {}
     shown = set(shown_generations(world.generations)) if experiment.examples and 0 in streams.replicates else set()
 
@@ -106,11 +107,10 @@ def _run_block(experiment: Experiment, world: World, streams: Streams) -> Iterat
             t, world.space, world.law, real.reference, first, world.model, states[t], world.sampling, training,
             evaluation, streams,
         )  # fmt: skip
-        for metric in world.metrics:
-            named = streams.at(t, f"metric/{metric.label}")
+        for label, metric in labelled:
             if t == 1:
-                prepared[metric.label] = metric.prepare(view.for_metric(streams.at(0, f"metric/{metric.label}"), None))
-            rows |= _measured(metric, view.for_metric(named, prepared[metric.label]))
+                prepared[label] = metric.prepare(view.for_metric(streams.at(0, f"metric/{label}"), None))
+            rows |= _measured(metric, label, view.for_metric(streams.at(t, f"metric/{label}"), prepared[label]))
         yield Generation(
             t, streams.replicates, rows,
             examples=_examples(view, experiment) if t in shown else None,
@@ -134,11 +134,11 @@ def _fit(model: Model, pool: Pool, t: int, training: Dataset | None, streams: St
         raise FitError(f"Generation {t}: {model.name()} failed: {type(error).__name__}: {error}") from error
 
 
-def _measured(metric: Metric, view: View) -> dict[str, Floats]:
+def _measured(metric: Metric, label: str, view: View) -> dict[str, Floats]:
     values = metric.measure(view)
-    if set(values) != set(metric.columns):
+    if values.keys() != metric.columns.keys():
         raise SpecError(f"{metric.name()} declares the columns {sorted(metric.columns)} but measured {sorted(values)}.")
-    rows = {row_name(metric, column): np.asarray(array, np.float64) for column, array in values.items()}
+    rows = {row_name(label, column): np.asarray(array, np.float64) for column, array in values.items()}
     for name, array in rows.items():
         if array.shape != (view.replicates,):
             raise SpecError(f"{name} must give one number per replicate, {view.replicates}. Got shape {array.shape}.")
@@ -169,9 +169,9 @@ def _looks_at_training(metric: Component) -> bool:
     return own or getattr(metric, "of", "") == "training"
 
 
-def row_name(metric: Metric, column: str) -> str:
+def row_name(label: str, column: str) -> str:
     """The name of a row: the metric's label, and the column if it has several."""
-    return f"{metric.label}.{column}" if column else metric.label
+    return f"{label}.{column}" if column else label
 
 
 def is_ragged(world: World) -> bool:
@@ -180,8 +180,13 @@ def is_ragged(world: World) -> bool:
 
 
 def comparison_sizes(experiment: Experiment, world: World) -> tuple[int, int]:
-    """How many real and generated items metrics compare: equal unless the experiment says otherwise."""
+    """How many real and generated items metrics compare: equal unless the experiment says otherwise.
+
+    On the fast path metrics look at no samples; where they can read the law, only the examples are drawn.
+    """
     default = min(world.budget(1), 1_000 if experiment.fast else 10_000)
+    if experiment.fast and world.law is not None:
+        default = max(1, min(default, experiment.examples))
     reference = experiment.reference or experiment.evaluation or default
     evaluation = experiment.evaluation or reference
     return reference, evaluation

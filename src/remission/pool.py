@@ -41,7 +41,9 @@ class Pool:
         if self.holds_items and self.grows:
             self._grown.append(data)
         else:
-            self._data = {number: batch for number, batch in self._data.items() if self._needed(number, t)}
+            self._data = {
+                number: batch for number, batch in self._data.items() if self.holds_items and self._needed(number, t)
+            }
             self._data[t] = data
 
     def add_statistics(self, t: int, statistics: Statistics) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -45,15 +45,15 @@ class Streams:
 
     def at(self, generation: int, purpose: str) -> Streams:
         """The streams of another generation and purpose."""
-        return replace(self, generation=generation, purpose=purpose)
+        return Streams(self.seed, self.point, self.replicates, generation, purpose)
 
     def sub(self, purpose: str) -> Streams:
         """The streams of a purpose within this purpose (for a component that draws several things)."""
-        return replace(self, purpose=f"{self.purpose}/{purpose}")
+        return Streams(self.seed, self.point, self.replicates, self.generation, f"{self.purpose}/{purpose}")
 
     def only(self, index: int) -> Streams:
         """The streams of the replicate at this position alone."""
-        return replace(self, replicates=self.replicates[index : index + 1])
+        return Streams(self.seed, self.point, self.replicates[index : index + 1], self.generation, self.purpose)
 
     def __len__(self) -> int:
         """How many replicates."""

@@ -38,7 +38,8 @@ from msgspec import Meta
 from remission import registry, toml
 from remission.component import Component, component_types, field_types, fields_of, plain
 from remission.errors import DataError, SpecError, did_you_mean
-from remission.interfaces import Curator, Metric, Model, Regime, Sampling, Source
+from remission.fingerprint import fingerprint
+from remission.interfaces import Curator, FiniteSource, Metric, Model, Regime, Sampling, Source
 from remission.schedule import Schedule, value_at
 from remission.world import Initial, World
 
@@ -118,6 +119,8 @@ class Experiment(Component):
         search_also(folder)
         for change in changes:
             _apply_line(tables, change)
+        if folder is not None:
+            _beside(tables.get("source"), folder)
         return cls.from_tables(tables)
 
     @classmethod
@@ -185,7 +188,12 @@ class Experiment(Component):
         """Twelve hex digits of everything that decides the numbers: experiment, package version, own modules."""
         from remission import __version__
 
-        content = {"tables": self.tables(), "version": __version__, "modules": own_modules(self)}
+        content = {
+            "tables": self.tables(),
+            "version": __version__,
+            "modules": own_modules(self),
+            "inputs": {point.name: _content(point.experiment.source) for point in self.points},
+        }
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
     # --- grid points --------------------------------------------------------------------------------------------
@@ -315,7 +323,7 @@ def _set(tables: dict[str, Any], dotted: str, value: Any, where: str) -> None:
             if last:
                 node[key] = {"kind": value} if key in PARTS and isinstance(value, str) else value
             else:
-                node = node.setdefault(key, {})
+                node = node.setdefault(key, [] if depth == 0 and key in LISTS else {})
         else:
             raise SpecError(f"{where}: '{dotted}': '{keys[depth - 1]}' is a plain value, not a table.")
 
@@ -328,6 +336,25 @@ def _point_name(settings: Mapping[str, Any]) -> str:
         return f"{value:.12g}" if isinstance(value, float) else str(value)
 
     return ", ".join(f"{key}={short(value)}" for key, value in settings.items())
+
+
+def _beside(source: Any, folder: Path) -> None:
+    """Let a relative path of a source mean one beside the experiment file, if there is nothing here."""
+    if isinstance(source, dict):
+        path = source.get("path")
+        if isinstance(path, str) and not Path(path).exists() and (folder / path).exists():
+            source["path"] = str(folder / path)
+        _beside(source.get("base"), folder)
+
+
+def _content(source: Source) -> str:
+    """A hash of items that can change under the same name: files of the user and sources of his own."""
+    inner = getattr(source, "base", None)
+    if isinstance(inner, Source):
+        return _content(inner)
+    if isinstance(source, FiniteSource) and (hasattr(source, "path") or ":" in source.name()):
+        return fingerprint(source.items())
+    return ""
 
 
 def search_also(folder: Path | None) -> None:

@@ -6,10 +6,11 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from remission.data import REAL, Array, Dataset, Floats
+from remission.data import REAL, Array, Dataset, Floats, Space
 from remission.errors import CurationError
 from remission.interfaces import Curator, FastModel, Labeller, Part, Recipe, State, Statistics
 from remission.laws import AnyLaw
@@ -134,44 +135,33 @@ class Supply:
         active: Array | None,
         tally: Floats,
     ) -> Dataset:
-        """Propose, judge, keep; with refill until every replicate has ``count`` items."""
-        size = max(1, math.ceil(count / math.prod(curator.yields for curator in curators)))
-        if not self.world.refill:
-            size = count
-        have = np.zeros(len(streams), np.int64)
-        kept: list[list[Dataset]] = [[] for _ in have]
-        waiting = np.ones(len(streams), bool) if active is None else active.copy()
-        wanted = waiting.copy()
-        for number in range(MOST_ROUNDS):
+        """Propose, judge, keep; with refill until every replicate has ``count`` items.
+
+        ``tally`` (r,) counts the proposals that were looked at. Replicates that are not ``active`` stay empty.
+        """
+        size = count
+        if self.world.refill:
+            size = max(1, math.ceil(count / math.prod(curator.yields for curator in curators)))
+        need = np.full(len(streams), count) if active is None else np.where(active, count, 0)
+        tray = _Tray(len(streams), count)
+        for number in range(MOST_ROUNDS if self.world.refill else 1):
             named = streams.sub(f"round-{number}")
+            waiting = tray.have < need
             data, keep = judged(curators, draw(size, named, waiting), t, named)
-            for i in np.flatnonzero(waiting):
-                chosen = np.flatnonzero(keep[i])[: count - have[i]]
-                full = have[i] + chosen.size == count
-                tally[i] += chosen[-1] + 1 if full and chosen.size else data.n
-                kept[i].append(data.only(int(i)).take(chosen[None, :]))
-                have[i] += chosen.size
-            waiting &= have < count
-            if not self.world.refill or not waiting.any():
+            tally += np.where(waiting, tray.put(data, keep & waiting[:, None]), 0)
+            if (tray.have >= need).all():
                 break
-        else:
-            names = ", ".join(curator.label for curator in curators)
-            least = int(have[wanted].min())
+        names = ", ".join(curator.label for curator in curators)
+        if not self.world.refill:
+            if not tray.have.all():
+                raise CurationError(f"{names} kept nothing of {count} items. Loosen them or set refill = true.")
+            return tray.all().cut(0, int(tray.have[0]))  # one replicate at a time: the loop sees to it
+        if (tray.have < need).any():
             raise CurationError(
-                f"Generation {t}: after {MOST_ROUNDS * size} proposals only {least} of {count} items were kept by {names}. "
+                f"After {MOST_ROUNDS * size} proposals only {tray.have.min()} of {count} items were kept by {names}. "
                 f"Loosen the curator, lower samples, or set refill = false."
             )
-        if not self.world.refill:
-            if not have.all():
-                raise CurationError(
-                    f"Generation {t}: the curators kept nothing of {count} items. Loosen them or set refill = true."
-                )
-            return Dataset.join(kept[0])  # one replicate at a time: the loop sees to it
-        rows = [
-            Dataset.join(parts) if wanted[i] else data.only(i).take(np.zeros((1, count), np.int64))
-            for i, parts in enumerate(kept)
-        ]
-        return _stack(rows)
+        return tray.all()
 
     def _initial(self, count: int, streams: Streams) -> Dataset:
         """A collapsed or shifted first training set."""
@@ -247,14 +237,37 @@ def _labelled(items: Array, truth: Array) -> Array:
     return np.concatenate([items[..., :-1], truth[..., None]], axis=-1)
 
 
-def _stack(rows: list[Dataset]) -> Dataset:
-    """Replicates with equally many items as one block."""
+class _Tray:
+    """Room for ``count`` items per replicate, filled in rounds."""
 
-    def together(name: str) -> Array | None:
-        arrays = [getattr(row, name) for row in rows]
-        return None if arrays[0] is None else np.concatenate(arrays, axis=0)
+    def __init__(self, replicates: int, count: int) -> None:
+        self.have = np.zeros(replicates, np.int64)
+        self._count = count
+        self._fields: dict[str, Array | None] = {}
+        self._space: Space | None = None
 
-    items, origin = together("items"), together("origin")
-    assert items is not None
-    assert origin is not None
-    return Dataset(rows[0].space, items, origin, together("weight"), together("truth"))
+    def put(self, data: Dataset, keep: Array) -> Array:
+        """Put the first kept items of each replicate where there is room; return how many were looked at (r,)."""
+        self._space = data.space
+        rank = np.cumsum(keep, axis=1) - 1
+        chosen = keep & (rank < (self._count - self.have)[:, None])
+        rows, columns = np.nonzero(chosen)
+        places = self.have[rows] + rank[rows, columns]
+        for name in ("items", "origin", "weight", "truth"):
+            new, old = getattr(data, name), self._fields.get(name)
+            if new is None:
+                self._fields[name] = old
+                continue
+            if old is None:
+                old = np.zeros((len(self.have), self._count, *new.shape[2:]), new.dtype)
+                self._fields[name] = old
+            old[rows, places] = new[rows, columns]
+        self.have = self.have + chosen.sum(axis=1)
+        last = chosen.shape[1] - np.argmax(chosen[:, ::-1], axis=1)
+        return np.where(self.have == self._count, last, chosen.shape[1])
+
+    def all(self) -> Dataset:
+        """Everything put in."""
+        assert self._space is not None
+        fields: dict[str, Any] = self._fields
+        return Dataset(self._space, **fields)

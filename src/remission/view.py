@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,4 +88,7 @@ class View:
 
     def for_metric(self, streams: Streams, prepared: Any) -> View:
         """The same generation with another metric's randomness and preparation."""
-        return dataclasses.replace(self, streams=streams, prepared=prepared)
+        return View(
+            self.generation, self.space, self.law, self.reference, self.real, self.model, self.state, self.sampling,
+            self.training, self.evaluation, streams, prepared, self.cache,
+        )  # fmt: skip

@@ -19,13 +19,17 @@ from remission.cli import _output as out
 @click.option("--tables", type=click.Path(path_type=Path), help="Also write the summary as .csv or .parquet.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
-    folder: Path, output: Path | None, figures: Path | None, kind: str, tables: Path | None, as_json: bool
+    folder: Path,
+    output: Path | None,
+    export_to: Path | None,
+    figures: tuple[str, ...],
+    tables: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Write one self-contained HTML file about the run in FOLDER; it works offline."""
     from remission.lab.reading import Reading
     from remission.report.build import build
-    from remission.report.export import figures as write_figures
-    from remission.report.export import table as write_table
+    from remission.report.export import export
     from remission.report.page import write
     from remission.spec import search_also
     from remission.store import Run
@@ -36,11 +40,8 @@ def command(
     target = output or folder / "report.html"
     write(report, target)
     written = [str(target)]
-    if figures is not None:
-        written += [str(path) for path in write_figures(report, figures, kind)]
-    if tables is not None:
-        write_table(reading.summary, tables)
-        written.append(str(tables))
+    if export_to is not None:
+        written += [str(path) for path in export(report, export_to, tuple(figures), tuple(tables))]
     if as_json:
         out.as_json("report", {"run": str(folder), "files": written, "warnings": reading.warnings})
     else:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from remission import registry
 from remission.component import Component, field_types
 from remission.interfaces import FiniteSource
 from remission.lab.predictions import predictions
@@ -46,6 +47,7 @@ def theory_of(experiment: Experiment) -> tuple[list[dict[str, Any]], list[dict[s
     """The closed forms of every point as flat rows, and the laws that do not apply at the first point, with reasons."""
     rows: list[dict[str, Any]] = []
     refused: list[dict[str, Any]] = []
+    sources = {name: registry.load("theory", name).source for name in registry.names("theory")}
     for index, point in enumerate(experiment.points):
         found, reasons = predictions(point.experiment.world())
         if index == 0:
@@ -53,7 +55,7 @@ def theory_of(experiment: Experiment) -> tuple[list[dict[str, Any]], list[dict[s
         for prediction in found:
             rows += [
                 {"point": index, "generation": t, "metric": prediction.metric, "law": prediction.law,
-                 "value": float(value), "scale": prediction.scale}
+                 "value": float(value), "scale": prediction.scale, "source": sources[prediction.law]}
                 for t, value in enumerate(prediction.values, start=1)
                 if math.isfinite(value)
             ]  # fmt: skip
@@ -65,7 +67,7 @@ def directions_of(experiment: Experiment) -> dict[str, str]:
     out = {"cost.draws": "either", "training.synthetic": "either"}
     for point in experiment.points:
         for metric in point.experiment.metric:
-            out |= {row_name(metric, column): direction for column, direction in metric.columns.items()}
+            out |= {row_name(metric.label, column): direction for column, direction in metric.columns.items()}
     return out
 
 

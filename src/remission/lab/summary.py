@@ -35,6 +35,7 @@ def one_row(values: Floats, level: float) -> dict[str, Any]:
     with np.errstate(invalid="ignore"):
         interval = mean_interval(kept, level) if estimable and np.isfinite(kept).all() else median_interval(kept, level)
         mean = float(kept.mean()) if kept.size else math.nan
+    middle = median_interval(kept, level)
     positive = kept.size > 0 and bool((kept > 0).all())
     return {
         "n": int(kept.size),
@@ -43,6 +44,8 @@ def one_row(values: Floats, level: float) -> dict[str, Any]:
         "mean_log": float(np.log(kept).mean()) if positive else math.nan,
         "low": interval.low,
         "high": interval.high,
+        "median_low": middle.low,
+        "median_high": middle.high,
         "level": level,
         "of": "mean" if interval.method == "t" else "median",
         "estimable": estimable,

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from remission.numerics.jit import jit
-from remission.numerics.random import Floats, chisquare, normal, seed
+from remission.numerics.random import Floats, chisquare, gamma_core, normal, seed
 
 
 @jit()
@@ -47,26 +47,49 @@ def roots(cov: Floats) -> Floats:
 
 
 @jit()
+def _draw_line(first, second, replicates, mean, root, out):  # type: ignore[no-untyped-def]
+    """One dimension."""
+    state = np.empty(4, np.uint64)
+    for i in range(out.shape[0]):
+        seed(first, second, replicates[i], state)
+        centre, spread = mean[i], root[i]
+        for j in range(out.shape[1]):
+            out[i, j] = centre + spread * normal(state)
+
+
+@jit()
 def draw(first, second, replicates, mean, root, out):  # type: ignore[no-untyped-def]
     """Fill ``out`` (r, n, d) with draws of N(mean, root root')."""
     d = out.shape[2]
     z = np.empty(d)
     state = np.empty(4, np.uint64)
+    if d == 1:
+        _draw_line(first, second, replicates, mean[:, 0], root[:, 0, 0], out[:, :, 0])
+        return
     for i in range(out.shape[0]):
         seed(first, second, replicates[i], state)
-        if d == 1:
-            centre, spread = mean[i, 0], root[i, 0, 0]
-            for j in range(out.shape[1]):
-                out[i, j, 0] = centre + spread * normal(state)
-        else:
-            for j in range(out.shape[1]):
-                for a in range(d):
-                    z[a] = normal(state)
-                for a in range(d):
-                    total = mean[i, a]
-                    for b in range(a + 1):
-                        total += root[i, a, b] * z[b]
-                    out[i, j, a] = total
+        for j in range(out.shape[1]):
+            for a in range(d):
+                z[a] = normal(state)
+            for a in range(d):
+                total = mean[i, a]
+                for b in range(a + 1):
+                    total += root[i, a, b] * z[b]
+                out[i, j, a] = total
+
+
+@jit()
+def _line_moments(first, second, replicates, mean, root, n, out_mean, out_scatter):  # type: ignore[no-untyped-def]
+    """One dimension: mean ~ N(mu, s^2 / n), scatter ~ s^2 chi2(n - 1)."""
+    state = np.empty(4, np.uint64)
+    shrink = 1.0 / math.sqrt(n)
+    d = 0.5 * (n - 1.0) - 1.0 / 3.0
+    c = 1.0 / math.sqrt(9.0 * d) if d > 0.0 else 0.0
+    for i in range(mean.size):
+        seed(first, second, replicates[i], state)
+        out_mean[i] = mean[i] + root[i] * shrink * normal(state)
+        chi2 = 2.0 * gamma_core(state, d, c) if n > 2 else chisquare(state, n - 1.0)
+        out_scatter[i] = root[i] * root[i] * chi2
 
 
 @jit()
@@ -82,12 +105,11 @@ def draw_moments(first, second, replicates, mean, root, n, out_mean, out_scatter
     z = np.empty(d)
     state = np.empty(4, np.uint64)
     shrink = 1.0 / math.sqrt(n)
+    if d == 1:
+        _line_moments(first, second, replicates, mean[:, 0], root[:, 0, 0], n, out_mean[:, 0], out_scatter[:, 0, 0])
+        return
     for i in range(mean.shape[0]):
         seed(first, second, replicates[i], state)
-        if d == 1:
-            out_mean[i, 0] = mean[i, 0] + root[i, 0, 0] * shrink * normal(state)
-            out_scatter[i, 0, 0] = root[i, 0, 0] * root[i, 0, 0] * chisquare(state, n - 1.0)
-            continue
         for a in range(d):
             z[a] = normal(state)
         for a in range(d):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
@@ -32,8 +34,22 @@ def jit(*, fast: bool = False, inline: bool = False) -> Callable[[F], F]:
 
     def wrap(function: F) -> F:
         try:
-            return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
+            kernel = numba.njit(cache=True, **options)(function)
+            stored = kernel._cache._cache_file
+            stored._source_stamp = (stored._source_stamp, _stamp())
+            return kernel  # type: ignore[no-any-return]
         except RuntimeError:  # no folder to cache in (read-only install without a home)
             return numba.njit(**options)(function)  # type: ignore[no-any-return]
 
     return wrap
+
+
+@cache
+def _stamp() -> tuple[tuple[str, int, int], ...]:
+    """Names, times and sizes of all kernel files.
+
+    The compiler's own stamp covers only the file a kernel stands in, so a kernel that calls one in another file
+    would go on with the old one after a change: wrong numbers without a word.
+    """
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return tuple((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files)

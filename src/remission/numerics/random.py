@@ -17,12 +17,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
+from remission.numerics.arrays import Floats, Words
 from remission.numerics.jit import jit
-
-Floats = npt.NDArray[np.float64]
-Words = npt.NDArray[np.uint64]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _ODD = np.uint64(0xD1342543DE82EF95)
@@ -138,6 +135,19 @@ def normal(state):  # type: ignore[no-untyped-def]
             return value
 
 
+@jit(inline=True)
+def gamma_core(state, d, c):  # type: ignore[no-untyped-def]
+    """A gamma variable of shape d + 1/3 >= 1, given c = 1 / sqrt(9 d): for loops over one shape."""
+    while True:
+        x = normal(state)
+        v = 1.0 + c * x
+        if v > 0.0:
+            v = v * v * v
+            u = 1.0 - uniform(state)
+            if u < 1.0 - 0.0331 * x * x * x * x or math.log(u) < 0.5 * x * x + d * (1.0 - v + math.log(v)):
+                return d * v
+
+
 @jit()
 def gamma(state, shape):  # type: ignore[no-untyped-def]
     """A gamma variable of the given shape > 0 and scale 1 (Marsaglia & Tsang)."""
@@ -146,15 +156,7 @@ def gamma(state, shape):  # type: ignore[no-untyped-def]
         boost = (1.0 - uniform(state)) ** (1.0 / shape)
         shape += 1.0
     d = shape - 1.0 / 3.0
-    c = 1.0 / math.sqrt(9.0 * d)
-    while True:
-        x = normal(state)
-        v = 1.0 + c * x
-        if v > 0.0:
-            v = v * v * v
-            u = 1.0 - uniform(state)
-            if u < 1.0 - 0.0331 * x * x * x * x or math.log(u) < 0.5 * x * x + d * (1.0 - v + math.log(v)):
-                return boost * d * v
+    return boost * gamma_core(state, d, 1.0 / math.sqrt(9.0 * d))
 
 
 @jit(inline=True)

@@ -1,0 +1,357 @@
+"""Run folders: bit-identical whatever the blocks and workers, resumable at any moment, re-creatable."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from remission import Experiment, Run, StoreError, run
+from remission.cli import _run as command_line
+from remission.lab import execute as execution
+from remission.lab.execute import execute
+from remission.lab.rerun import rerun
+from remission.spec import search_also
+from tests.battery import measure
+
+ROOT = Path(__file__).resolve().parent.parent
+search_also(ROOT)
+
+BASE = """
+[experiment]
+generations = 6
+replicates = 9
+samples = 40
+seed = 3
+[source]
+{source}
+[model]
+{model}
+[regime]
+{regime}
+{rest}
+"""
+
+WORLDS = {
+    "gaussian": ('kind = "gaussian"', 'kind = "gaussian"', 'kind = "replace"', ""),
+    "subsample": ('kind = "gaussian"\ndimensions = 3', 'kind = "gaussian"', 'kind = "accumulate-subsample"', ""),
+    "web-oracle": (
+        'kind = "gaussian"',
+        'kind = "gaussian"',
+        'kind = "web"\nsynthetic = 0.7',
+        '[[curator]]\nkind = "oracle"\ntpr = 0.7\nfpr = 0.2',
+    ),
+    "no-refill": (
+        'kind = "gaussian"',
+        'kind = "gaussian"',
+        'kind = "replace"',
+        '[[curator]]\nkind = "random"\nkeep = 0.9',
+    ),
+    "mixture": ('kind = "blobs"\ncomponents = 3', 'kind = "gmm"\ncomponents = 3', 'kind = "fresh"', ""),
+    "kernel": ('kind = "moons"', 'kind = "kde"\nbandwidth = 0.2', 'kind = "accumulate"', ""),
+    "unigram": ('kind = "zipf"\ntypes = 50', 'kind = "unigram"', 'kind = "fixed-real"', ""),
+    "text": ('kind = "prose"\nlength = 16', 'kind = "ngram"\norder = 2', 'kind = "replace"', ""),
+    "digits": (
+        'kind = "digits"',
+        'kind = "gmm"\ncomponents = 2\ncovariance = "diagonal"\nfloor = 0.01',
+        'kind = "fresh"',
+        "",
+    ),
+    "linear": ('kind = "linear-world"', 'kind = "linear"\nnoise = 1.0', 'kind = "accumulate"\nwindow = 2', ""),
+    "logistic": ('kind = "classes"', 'kind = "logistic"\nridge = 1.0', 'kind = "replace"', ""),
+    "own": (
+        'kind = "tests.own_parts:Uniform"',
+        'kind = "tests.own_parts:Laplace"',
+        'kind = "tests.own_parts:Alternate"',
+        '[[curator]]\nkind = "tests.own_parts:Positive"\nlevel = -1.0\n[[metric]]\nkind = "tests.own_parts:Range"',
+    ),
+    "estimator": (
+        'kind = "moons"',
+        'kind = "sklearn.mixture:GaussianMixture"\nn_components = 2',
+        'kind = "replace"',
+        "",
+    ),
+}
+
+
+def text_of(world: str) -> str:
+    source, model, regime, rest = WORLDS[world]
+    text = BASE.format(source=source, model=model, regime=regime, rest=rest)
+    return (
+        text.replace("refill", "refill")
+        if world != "no-refill"
+        else text.replace("seed = 3", "seed = 3\nrefill = false")
+    )
+
+
+def table(folder: Path) -> dict[tuple[int, str], np.ndarray]:
+    return Run(folder).values()
+
+
+def same(one: dict, other: dict) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[key], other[key], equal_nan=True) for key in one)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_blocks_of_any_size_give_bit_identical_trajectories(world: str) -> None:
+    experiment = execution.resolved(Experiment.from_toml(text_of(world)))
+    whole = list(run(experiment))
+    for start, stop in ((0, 1), (1, 4), (4, 9)):
+        for generation, part in zip(whole, run(experiment, range(start, stop)), strict=True):
+            for name, values in part.rows.items():
+                assert np.array_equal(values, generation.rows[name][start:stop], equal_nan=True), (name, part.t)
+
+
+@pytest.mark.parametrize("world", ["gaussian", "mixture", "text", "own"])
+def test_every_stored_run_can_be_recreated(world: str, tmp_path: Path) -> None:
+    store = execute(Experiment.from_toml(text_of(world)), tmp_path / "run")
+    outcome = rerun(Run(store.folder), 7)
+    assert outcome.same
+    assert outcome.compared > 0
+
+
+def test_a_changed_number_is_found_by_rerun(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    store = execute(Experiment.from_toml(text_of("gaussian")), tmp_path / "run")
+    part = next((store.folder / "rows").glob("*.parquet"))
+    rows = parquet.read_table(part)
+    values = rows["value"].to_numpy().copy()
+    values[0] = np.nextafter(values[0], np.inf)
+    parquet.write_table(rows.set_column(4, "value", pa.array(values)), part)
+    replicate = int(rows["replicate"][0].as_py())
+    outcome = rerun(Run(store.folder), replicate)
+    assert not outcome.same
+    assert outcome.where
+    assert command_line(["rerun", str(store.folder), "--replicate", str(replicate)]) == 1
+
+
+def test_one_worker_and_two_give_the_same_table(tmp_path: Path) -> None:
+    experiment = Experiment.from_toml(text_of("mixture") + "[sweep]\nregime = ['replace', 'fresh']")
+    alone = execute(experiment, tmp_path / "one")
+    both = execute(experiment, tmp_path / "two", workers=2)
+    assert len(list((both.folder / "rows").iterdir())) > len(list((alone.folder / "rows").iterdir()))
+    assert same(table(alone.folder), table(both.folder))
+
+
+def test_adding_a_metric_changes_nothing() -> None:
+    few = measure(text_of("gaussian") + "[[metric]]\nkind = 'moments'\n", 5)
+    many = measure(
+        text_of("gaussian")
+        + "[[metric]]\nkind = 'sliced-wasserstein'\n[[metric]]\nkind = 'mmd'\n[[metric]]\nkind = 'moments'\n",
+        5,
+    )
+    assert all(np.array_equal(values, many[name]) for name, values in few.items())
+
+
+def test_adding_a_sweep_point_changes_nothing(tmp_path: Path) -> None:
+    few = execute(Experiment.from_toml(text_of("gaussian") + "[sweep]\nsamples = [40, 60]"), tmp_path / "few")
+    more = execute(Experiment.from_toml(text_of("gaussian") + "[sweep]\nsamples = [20, 40, 60]"), tmp_path / "more")
+    one, other = table(few.folder), table(more.folder)
+    assert all(np.array_equal(values, other[point + 1, name]) for (point, name), values in one.items())
+
+
+SLOW = """
+[experiment]
+generations = 12
+replicates = 36
+samples = 2000
+seed = 3
+[source]
+kind = "gaussian"
+dimensions = 4
+[model]
+kind = "gaussian"
+[regime]
+kind = "accumulate"
+[[metric]]
+kind = "moments"
+[[metric]]
+kind = "sliced-wasserstein"
+[sweep]
+"model.estimator" = ["mle", "unbiased"]
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_at_random_moments_and_resumed_gives_the_identical_table(
+    workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "BLOCK_BYTES", 3 << 20)
+    file = tmp_path / "slow.toml"
+    file.write_text(SLOW)
+    whole = execute(Experiment.from_file(file), tmp_path / "whole")
+    script = (
+        "import sys; from remission.lab import execute as e; e.BLOCK_BYTES = 3 << 20; "
+        "from remission.cli import main; main(sys.argv[1:])"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        "run",
+        str(file),
+        "-o",
+        str(tmp_path / "killed"),
+        "--workers",
+        str(workers),
+        "--json",
+    ]
+    dice, kills = random.Random(workers), 0
+    for _ in range(6):
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            process.wait(timeout=1.2 + 2.0 * dice.random())
+            break
+        except subprocess.TimeoutExpired:
+            kills += 1
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    else:
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    assert kills > 0, "the run was over before it could be killed"
+    assert Run(tmp_path / "killed").is_complete
+    assert same(table(whole.folder), table(tmp_path / "killed"))
+    assert not list((tmp_path / "killed").rglob("*.aside"))
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_130(tmp_path: Path) -> None:
+    file = tmp_path / "slow.toml"
+    file.write_text(SLOW.replace("replicates = 40", "replicates = 4000"))
+    command = [sys.executable, "-m", "remission", "run", str(file), "-o", str(tmp_path / "run"), "--workers", "2"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "run" / "rows").glob("*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    assert "Traceback" not in told
+    assert "the same command goes on" in told
+    assert list((tmp_path / "run" / "rows").glob("*.parquet"))
+    assert not list((tmp_path / "run").rglob("*.aside"))
+
+
+def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
+    from remission.engines.local import map_units
+
+    marker = tmp_path / "died"
+    found = dict(map_units(_dies_once, [(str(marker), number) for number in range(6)], workers=2))
+    assert sorted(found.values()) == [0, 1, 4, 9, 16, 25]
+    assert marker.exists()
+
+
+def _dies_once(unit: tuple[str, int]) -> int:
+    marker, number = unit
+    if number == 3 and not Path(marker).exists():
+        Path(marker).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number * number
+
+
+def test_a_unit_that_always_kills_its_worker_is_given_up() -> None:
+    from remission import RemissionError
+    from remission.engines.local import map_units
+
+    with pytest.raises(RemissionError, match="died 3 times"):
+        list(map_units(_dies_always, [1, 2, 3], workers=2))
+
+
+def _dies_always(unit: int) -> int:
+    if unit == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return unit
+
+
+def test_the_folder_of_another_experiment_is_refused(tmp_path: Path) -> None:
+    execute(Experiment.from_toml(text_of("gaussian")), tmp_path / "run")
+    with pytest.raises(StoreError, match="of another experiment"):
+        execute(Experiment.from_toml(text_of("kernel")), tmp_path / "run")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("precious")
+    with pytest.raises(StoreError, match="not empty"):
+        execute(Experiment.from_toml(text_of("gaussian")), tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match="is a file"):
+        execute(Experiment.from_toml(text_of("gaussian")), tmp_path / "file")
+
+
+def test_two_writers_do_not_mix(tmp_path: Path) -> None:
+    store = execute(Experiment.from_toml(text_of("gaussian")), tmp_path / "run")
+    with store.writing(), pytest.raises(StoreError, match="Another process"), Run(store.folder).writing():
+        pass
+
+
+@pytest.mark.parametrize("code", ["ENOSPC", "EROFS", "EACCES"])
+def test_full_disk_and_read_only_folders_are_one_clear_message(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    from remission import store
+
+    def fails(*_: object) -> None:
+        raise OSError(getattr(errno, code), os.strerror(getattr(errno, code)))
+
+    experiment = Experiment.from_toml(text_of("gaussian"))
+    monkeypatch.setattr(store, "_write_rows", fails)
+    with pytest.raises(StoreError) as caught:
+        execute(experiment, tmp_path / "run")
+    assert "No space left" in str(caught.value) if code == "ENOSPC" else "cannot be written" in str(caught.value)
+    assert not list((tmp_path / "run").rglob("*.aside"))
+    assert not list((tmp_path / "run" / "rows").iterdir())
+    monkeypatch.undo()
+    assert execute(experiment, tmp_path / "run").is_complete
+
+
+def test_a_damaged_part_is_named(tmp_path: Path) -> None:
+    store = execute(Experiment.from_toml(text_of("gaussian")), tmp_path / "run")
+    part = next((store.folder / "rows").glob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-50])
+    with pytest.raises(StoreError, match="is damaged"):
+        store.values()
+
+
+def test_provenance_says_what_is_needed_to_do_it_again(tmp_path: Path) -> None:
+    store = execute(Experiment.from_toml(text_of("own")), tmp_path / "run", command=["remission", "run", "x.toml"])
+    told = json.loads((store.folder / "provenance.json").read_text())
+    assert told["id"] == store.experiment.id
+    assert told["command"] == ["remission", "run", "x.toml"]
+    assert set(told["modules"]) == {"tests.own_parts"}
+    assert {"numpy", "numba", "scipy"} <= set(told["packages"])
+    digits = execute(Experiment.from_toml(text_of("digits")), tmp_path / "digits")
+    assert list(digits.provenance["inputs"].values())[0]
+
+
+def test_changed_own_code_never_resumes_an_old_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "from tests.own_parts import Laplace as Base\nclass Mine(Base):\n    'x'\n"
+    (tmp_path / "mine_parts.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = text_of("gaussian").replace('kind = "gaussian"\n[regime]', 'kind = "mine_parts:Mine"\n[regime]')
+    first = Experiment.from_toml(text).id
+    (tmp_path / "mine_parts.py").write_text(code + "# changed\n")
+    assert Experiment.from_toml(text).id != first
+
+
+def test_unequal_replicates_and_generations_in_a_sweep(tmp_path: Path) -> None:
+    store = execute(Experiment.from_toml(text_of("gaussian") + "[sweep]\ngenerations = [2, 5]"), tmp_path / "run")
+    assert store.is_complete
+    from remission.lab.summary import summary
+
+    rows = summary(store)
+    assert max(row["generation"] for row in rows if row["point"] == 0) == 2
+    assert max(row["generation"] for row in rows if row["point"] == 1) == 5
