@@ -334,7 +334,7 @@ def test_provenance_says_what_is_needed_to_do_it_again(tmp_path: Path) -> None:
     assert set(told["modules"]) == {"tests.own_parts"}
     assert {"numpy", "numba", "scipy"} <= set(told["packages"])
     digits = execute(Experiment.from_toml(text_of("digits")), tmp_path / "digits")
-    assert list(digits.provenance["inputs"].values())[0]
+    assert next(iter(digits.provenance["inputs"].values()))
 
 
 def test_changed_own_code_never_resumes_an_old_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

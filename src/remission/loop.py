@@ -83,7 +83,8 @@ def _run_block(experiment: Experiment, world: World, streams: Streams) -> Iterat
     first: Array = real.reference[:, :0]
     labelled = [(metric.label, metric) for metric in world.metrics]
     prepared: dict[str, Any] = {}
-    shown = set(shown_generations(world.generations)) if experiment.examples and 0 in streams.replicates else set()
+    kept = examples_kept(experiment, world) if 0 in streams.replicates else 0
+    shown = set(shown_generations(world.generations)) if kept else set()
 
     for t in range(1, world.generations + 1):
         recipe = world.recipe(t)
@@ -113,8 +114,8 @@ def _run_block(experiment: Experiment, world: World, streams: Streams) -> Iterat
             rows |= _measured(metric, label, view.for_metric(streams.at(t, f"metric/{label}"), prepared[label]))
         yield Generation(
             t, streams.replicates, rows,
-            examples=_examples(view, experiment) if t in shown else None,
-            real_examples=real.reference[_row(streams), : experiment.examples] if t == 1 and shown else None,
+            examples=view.sample[_row(streams), :kept].copy() if t in shown else None,
+            real_examples=real.reference[_row(streams), :kept].copy() if t == 1 and shown else None,
             notes=("real items are used again: the source has no more",) if real.wrapped else (),
         )  # fmt: skip
 
@@ -143,11 +144,6 @@ def _measured(metric: Metric, label: str, view: View) -> dict[str, Floats]:
         if array.shape != (view.replicates,):
             raise SpecError(f"{name} must give one number per replicate, {view.replicates}. Got shape {array.shape}.")
     return rows
-
-
-def _examples(view: View, experiment: Experiment) -> Array:
-    """Items of replicate 0 of the evaluation draw (drawn alone on the fast path, with the same randomness)."""
-    return view.sample[_row(view.streams), : experiment.examples].copy()
 
 
 def _row(streams: Streams) -> int:
@@ -186,10 +182,19 @@ def comparison_sizes(experiment: Experiment, world: World) -> tuple[int, int]:
     """
     default = min(world.budget(1), 1_000 if experiment.fast else 10_000)
     if experiment.fast and world.law is not None:
-        default = max(1, min(default, experiment.examples))
+        default = max(1, min(default, examples_kept(experiment, world)))
     reference = experiment.reference or experiment.evaluation or default
     evaluation = experiment.evaluation or reference
     return reference, evaluation
+
+
+def examples_kept(experiment: Experiment, world: World) -> int:
+    """How many items of replicate 0 are kept per generation."""
+    if experiment.examples is not None:
+        return experiment.examples
+    if experiment.fast:
+        return 16
+    return {"image": 24, "tokens": 4}.get(world.space.kind, 200)
 
 
 def shown_generations(generations: int) -> list[int]:

@@ -64,7 +64,8 @@ class Experiment(Component):
         start: ``warm`` starts every fit from the previous state.
         fast: draw sufficient statistics instead of samples, with the identical law.
         level: of all intervals.
-        examples: how many items of replicate 1 are kept per generation for the report.
+        examples: how many items of replicate 0 are kept per generation for the report; a number that suits the kind of
+            item when left out.
         sweep: dotted parameter -> list of values; every combination is one grid point.
     """
 
@@ -82,7 +83,7 @@ class Experiment(Component):
     start: Literal["scratch", "warm"] = "scratch"
     fast: bool = False
     level: Annotated[float, Meta(gt=0, lt=1)] = 0.95
-    examples: Annotated[int, Meta(ge=0)] = 16
+    examples: Annotated[int, Meta(ge=0)] | None = None
     sampling: Sampling = Sampling()
     initial: Initial = Initial()
     curator: tuple[Curator, ...] = ()

@@ -7,7 +7,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import click
@@ -28,7 +28,7 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def table(title: str, columns: list[str], rows: list[list[str]], right: set[int] = frozenset()) -> None:  # type: ignore[assignment]
+def table(title: str, columns: list[str], rows: list[list[str]], right: Collection[int] = ()) -> None:
     """Print a table that fits the terminal."""
     from rich import box
     from rich.console import Console

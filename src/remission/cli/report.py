@@ -12,11 +12,23 @@ from remission.cli import _output as out
 @click.command("report", short_help="The HTML report of a run.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="HTML file. Default: FOLDER/report.html.")
-@click.option("--figures", type=click.Path(path_type=Path), help="Also write every figure into this folder.")
+@click.option("--export", "export_to", type=click.Path(path_type=Path), help="Also write figures and tables there.")
 @click.option(
-    "--format", "kind", type=click.Choice(["svg", "pdf"]), default="svg", show_default=True, help="Of --figures."
+    "--figures",
+    multiple=True,
+    type=click.Choice(["svg", "pdf"]),
+    default=["svg"],
+    show_default=True,
+    help="Repeatable.",
 )
-@click.option("--tables", type=click.Path(path_type=Path), help="Also write the summary as .csv or .parquet.")
+@click.option(
+    "--tables",
+    multiple=True,
+    type=click.Choice(["csv", "parquet"]),
+    default=["csv"],
+    show_default=True,
+    help="Repeatable.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     folder: Path,

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from remission.numerics.arrays import Array, Floats, Integers
 from remission.errors import DataError
+from remission.numerics.arrays import Array, Floats, Integers
 from remission.numerics.jit import jit
 
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from remission.numerics.arrays import Floats
 from remission.errors import DataError
+from remission.numerics.arrays import Floats
 from remission.numerics.neighbours import distances, mean_distance, points_of
 
 Kernel = Literal["rbf", "cubic"]

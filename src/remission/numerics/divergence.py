@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from remission.numerics.arrays import Floats, Integers
 from remission.errors import DataError
+from remission.numerics.arrays import Floats, Integers
 
 
 def shares_of(histogram: Floats) -> Floats:

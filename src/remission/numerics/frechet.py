@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from remission.numerics.arrays import Floats
 from remission.errors import DataError
+from remission.numerics.arrays import Floats
 from remission.numerics.neighbours import points_of
 
 

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from remission.numerics.arrays import Floats
 from remission.numerics.jit import jit
-from remission.numerics.random import Floats, chisquare, gamma_core, normal, seed
+from remission.numerics.random import chisquare, gamma_core, normal, seed
 
 
 @jit()

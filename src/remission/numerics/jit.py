@@ -37,9 +37,9 @@ def jit(*, fast: bool = False, inline: bool = False) -> Callable[[F], F]:
             kernel = numba.njit(cache=True, **options)(function)
             stored = kernel._cache._cache_file
             stored._source_stamp = (stored._source_stamp, _stamp())
-            return kernel  # type: ignore[no-any-return]
+            return kernel
         except RuntimeError:  # no folder to cache in (read-only install without a home)
-            return numba.njit(**options)(function)  # type: ignore[no-any-return]
+            return numba.njit(**options)(function)
 
     return wrap
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from remission.numerics.arrays import Floats, Integers
 from remission.errors import DataError
+from remission.numerics.arrays import Floats, Integers
 from remission.numerics.neighbours import nearest, points_of
 
 

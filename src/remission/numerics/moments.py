@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from remission.numerics.arrays import Floats
 from remission.numerics.jit import jit
-from remission.numerics.random import Floats
 
 
 @jit(fast=True)

@@ -12,8 +12,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from remission.numerics.arrays import Array, Floats, Integers
 from remission.errors import DataError
+from remission.numerics.arrays import Array, Floats, Integers
 from remission.numerics.jit import jit
 
 Inequality = Literal["<", "<="]

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from remission.numerics.arrays import Floats
 from remission.errors import DataError
+from remission.numerics.arrays import Floats
 from remission.numerics.neighbours import distances, points_of
 
 Similarity = Literal["linear", "rbf", "cubic"]

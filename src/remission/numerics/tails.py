@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from remission.numerics.arrays import Floats
 from remission.errors import DataError
+from remission.numerics.arrays import Floats
 
 
 class Whitening(NamedTuple):

@@ -16,8 +16,8 @@ from typing import Literal
 
 import numpy as np
 
-from remission.numerics.arrays import Array, Floats, Integers
 from remission.errors import DataError
+from remission.numerics.arrays import Array, Floats, Integers
 from remission.numerics.jit import jit
 from remission.numerics.random import mix
 

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from remission.numerics.arrays import Floats
 from remission.errors import DataError
+from remission.numerics.arrays import Floats
 from remission.numerics.jit import jit
 from remission.numerics.neighbours import distances, points_of
 

@@ -35,20 +35,47 @@ class RunStore(Protocol):
         verdicts: rows ``definition, verdict, sentence, point``.
     """
 
-    experiment: dict[str, Any]
-    toml: str
-    provenance: dict[str, Any]
-    points: list[dict[str, Any]]
-    point_names: list[str]
-    summary: list[dict[str, Any]]
-    theory: list[dict[str, Any]]
-    refused: list[dict[str, Any]]
-    directions: Mapping[str, str]
-    samples: Mapping[int, Mapping[int, Any]]
-    space: dict[str, Any]
-    warnings: list[str]
-    citations: list[str]
-    verdicts: list[dict[str, Any]]
+    @property
+    def experiment(self) -> dict[str, Any]: ...
+
+    @property
+    def toml(self) -> str: ...
+
+    @property
+    def provenance(self) -> dict[str, Any]: ...
+
+    @property
+    def points(self) -> list[dict[str, Any]]: ...
+
+    @property
+    def point_names(self) -> list[str]: ...
+
+    @property
+    def summary(self) -> list[dict[str, Any]]: ...
+
+    @property
+    def theory(self) -> list[dict[str, Any]]: ...
+
+    @property
+    def refused(self) -> list[dict[str, Any]]: ...
+
+    @property
+    def directions(self) -> Mapping[str, str]: ...
+
+    @property
+    def samples(self) -> Mapping[int, Mapping[int, Any]]: ...
+
+    @property
+    def space(self) -> dict[str, Any]: ...
+
+    @property
+    def warnings(self) -> list[str]: ...
+
+    @property
+    def citations(self) -> list[str]: ...
+
+    @property
+    def verdicts(self) -> list[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True)
