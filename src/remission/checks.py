@@ -50,6 +50,8 @@ def _kinds(world: World) -> Iterator[str]:
         if kind not in part.accepts:
             takes = ", ".join(sorted(part.accepts))
             yield f"{part.name()} takes {takes}; {world.source.name()} gives {kind}."
+        if kind in part.accepts and (reason := part.refuses(world)):
+            yield f"{part.name()}: {reason}"
     for metric in world.metrics:
         for capability in metric.needs:
             if not isinstance(world.model, capability):

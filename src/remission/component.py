@@ -68,6 +68,8 @@ class Component:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "/".join(_short(item) for item in value)
     return value.label if isinstance(value, Component) else f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -27,8 +27,9 @@ from remission.data import EVERYTHING, Array, Dataset, Floats, Space
 from remission.laws import AnyLaw
 from remission.rng import Streams
 
-if TYPE_CHECKING:  # the view is what the loop shows to metrics; it knows models, so it lies above this file
+if TYPE_CHECKING:  # views and worlds are made of the parts below, so they lie above this file
     from remission.view import View
+    from remission.world import World
 
 State = Any  # what a fitted model is: arrays with a leading axis r; never changed once made
 Statistics = Any  # additive statistics of a data set, likewise
@@ -54,6 +55,14 @@ class Sampling(Component):
     def used(self) -> set[str]:
         """The names of the options that are not at their neutral value."""
         return {key for key, value in self.table().items() if key != "kind" and value != getattr(type(self), key)}
+
+
+class Refusing:
+    """A part that can say, before anything is fitted, that it makes no sense in a world."""
+
+    def refuses(self, world: World) -> str:
+        """Why it cannot be used in this world and what to try, in a sentence; empty when it can."""
+        return ""
 
 
 class Source(Component, ABC):
@@ -91,7 +100,7 @@ class FiniteSource(Source):
         """All items, shape ``(N, *item)``; the same array at every call."""
 
 
-class Model(Component, ABC):
+class Model(Refusing, Component, ABC):
     """A generative model (or a labeller) that can be fitted to items and sampled."""
 
     folder: ClassVar[str] = "models"
@@ -265,7 +274,7 @@ class Judgement:
     weight: Floats | None = None
 
 
-class Curator(Component, ABC):
+class Curator(Refusing, Component, ABC):
     """Selects or weighs the items that arrive, without seeing where they come from.
 
     Attributes:
@@ -292,7 +301,7 @@ class Curator(Component, ABC):
 Direction = Literal["falls", "rises", "either"]
 
 
-class Metric(Component, ABC):
+class Metric(Refusing, Component, ABC):
     """A number, or several, measured at every generation.
 
     Attributes:

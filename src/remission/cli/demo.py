@@ -59,5 +59,12 @@ def _headline(reading: Any, metric: str, text: str) -> list[list[str]]:
             and row["scale"] == last["of"]
         ]
         shown = f"{out.number(last[last['of']], 3)} [{out.number(last['low'], 3)}, {out.number(last['high'], 3)}]"
-        rows.append([text if point == 0 else "", name.removeprefix("regime="), shown, out.number(theory[0], 3) if theory else "-"])
+        rows.append(
+            [
+                text if point == 0 else "",
+                name.removeprefix("regime="),
+                shown,
+                out.number(theory[0], 3) if theory else "-",
+            ]
+        )
     return rows

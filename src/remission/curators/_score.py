@@ -31,21 +31,23 @@ def _function(path: str) -> Callable[[Array], Array]:
     return found
 
 
-def check_score(owner: str, score: Score, space: Space | None = None) -> None:
-    """Raise SpecError for a score that cannot rank items (of this space, when it is given)."""
+def check_score(owner: str, score: Score) -> None:
+    """Raise SpecError for a score that can rank nothing."""
     if isinstance(score, str):
         _function(score)
-        return
-    if not score:
+    elif not score:
         raise SpecError(f"{owner}: the score needs a number per symbol or coordinate, or an import path. Got none.")
-    if space is None:
-        return
+
+
+def misfit(score: Score, space: Space) -> str:
+    """Why a score does not fit items of this space; empty when it does."""
+    if isinstance(score, str):
+        return ""
     wanted = space.size if space.kind in DISCRETE else space.features
-    if len(score) != wanted:
-        what = "symbols" if space.kind in DISCRETE else "coordinates"
-        raise SpecError(
-            f"{owner}: the score has {len(score)} numbers, the items have {wanted} {what}. Give one for each."
-        )
+    if len(score) == wanted:
+        return ""
+    what = "symbols" if space.kind in DISCRETE else "coordinates"
+    return f"the score has {len(score)} numbers, the items have {wanted} {what}. Give one for each."
 
 
 def scores(owner: str, score: Score, space: Space, items: Array) -> Floats:
@@ -63,7 +65,8 @@ def scores(owner: str, score: Score, space: Space, items: Array) -> Floats:
         if np.isnan(out).any():
             raise SpecError(f"{owner}: '{score}' returned NaN. Every item needs a score.")
         return out
-    check_score(owner, score, space)
+    if reason := misfit(score, space):
+        raise SpecError(f"{owner}: {reason}")
     values = np.asarray(score, dtype=np.float64)
     if space.kind in DISCRETE:
         picked = values[items]

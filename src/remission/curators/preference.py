@@ -11,10 +11,11 @@ from typing import Annotated
 import numpy as np
 from msgspec import Meta
 
-from remission.curators._score import Score, check_score, scores
+from remission.curators._score import Score, check_score, misfit, scores
 from remission.data import Blind
 from remission.interfaces import Curator, Judgement
 from remission.rng import Streams
+from remission.world import World
 
 
 class Preference(Curator):
@@ -31,6 +32,10 @@ class Preference(Curator):
     def check(self) -> None:
         """A reward is needed."""
         check_score("preference", self.reward)
+
+    def refuses(self, world: World) -> str:
+        """A score that does not fit the items."""
+        return misfit(self.reward, world.space)
 
     @property
     def yields(self) -> float:

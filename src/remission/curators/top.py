@@ -7,10 +7,11 @@ from typing import Annotated
 import numpy as np
 from msgspec import Meta
 
-from remission.curators._score import Score, check_score, scores
+from remission.curators._score import Score, check_score, misfit, scores
 from remission.data import Blind
 from remission.interfaces import Curator, Judgement
 from remission.rng import Streams
+from remission.world import World
 
 
 class Top(Curator):
@@ -26,6 +27,10 @@ class Top(Curator):
     def check(self) -> None:
         """A score is needed."""
         check_score("top", self.score)
+
+    def refuses(self, world: World) -> str:
+        """A score that does not fit the items."""
+        return misfit(self.score, world.space)
 
     @property
     def yields(self) -> float:

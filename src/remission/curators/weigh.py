@@ -6,10 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from remission.curators._score import Score, check_score, scores
+from remission.curators._score import Score, check_score, misfit, scores
 from remission.data import Blind
 from remission.interfaces import Curator, Judgement
 from remission.rng import Streams
+from remission.world import World
 
 
 class Weigh(Curator):
@@ -28,6 +29,10 @@ class Weigh(Curator):
     def check(self) -> None:
         """A score is needed."""
         check_score("weigh", self.score)
+
+    def refuses(self, world: World) -> str:
+        """A score that does not fit the items."""
+        return misfit(self.score, world.space)
 
     def judge(self, data: Blind, generation: int, streams: Streams) -> Judgement:
         """Softmax of the scores, times n."""

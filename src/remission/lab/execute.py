@@ -13,15 +13,19 @@ from pathlib import Path
 import numpy as np
 
 from remission.checks import check_experiment, training_size
+from remission.data import Space
 from remission.defaults import default_metrics
 from remission.engines.local import map_units
 from remission.lab.facts import facts_of, provenance_of
-from remission.loop import comparison_sizes, is_ragged, run
+from remission.loop import _looks_at_training, comparison_sizes, is_ragged, run
+from remission.pool import Pool
 from remission.spec import Experiment
 from remission.store import Run
+from remission.world import World
 
-BLOCK_BYTES = 16 << 20  # of items that a block holds at once
-MOST_REPLICATES = 8192
+BLOCK_BYTES = 8 << 20  # of items and states that a block holds at once: what the caches hold runs fastest
+ROW_BYTES = 128 << 20  # of results that a block holds until it is stored
+MOST_REPLICATES = 16384
 
 Progress = Callable[[float, float], None]  # (replicate-generations done, of how many)
 
@@ -152,14 +156,31 @@ def block_size(experiment: Experiment, workers: int) -> int:
     if is_ragged(world):
         most = 64
     else:
-        reference, evaluation = comparison_sizes(experiment, world)
-        largest = max(training_size(world, t) for t in {1, 2, world.generations, max(1, world.generations // 2)})
-        items = reference + evaluation + (1 if experiment.fast else 2 * largest)
-        width = max(1, math.prod(world.space.shape))
-        most = int(np.clip(BLOCK_BYTES // (8 * items * width), 1, MOST_REPLICATES))
+        rows = world.generations * sum(len(metric.columns) for metric in world.metrics)
+        fit = min(BLOCK_BYTES // (8 * _held(experiment, world)), ROW_BYTES // (8 * max(1, rows)))
+        most = int(np.clip(fit, 1, MOST_REPLICATES))
     share = math.ceil(experiment.replicates / max(1, workers))
     rounds = math.ceil(share / most)
     return math.ceil(share / rounds)
+
+
+def _held(experiment: Experiment, world: World) -> int:
+    """About how many numbers one replicate holds at once: items that are compared, drawn and trained on, and states."""
+    compared = sum(comparison_sizes(experiment, world))
+    if experiment.fast:
+        items = compared
+    else:
+        times = {1, 2, world.generations, max(1, world.generations // 2)}
+        pool = Pool(world, wants_items=any(_looks_at_training(metric) for metric in world.metrics))
+        size = training_size if pool.holds_items else (lambda world, t: world.budget(t))
+        items = compared + 2 * max(size(world, t) for t in times)
+    return max(1, items * max(1, math.prod(world.space.shape)) + 4 * _state_size(world.space))
+
+
+def _state_size(space: Space) -> int:
+    """Numbers in a state of the largest usual kind: a probability for every symbol, or a covariance matrix."""
+    width = math.prod(space.shape)
+    return space.size if space.kind == "symbols" else width**2 if space.kind in ("vector", "regression") else 0
 
 
 def _consecutive(numbers: list[int]) -> list[list[int]]:

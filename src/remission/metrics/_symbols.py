@@ -12,6 +12,7 @@ from remission.interfaces import HasProbabilities
 from remission.laws import CategoricalLaw
 from remission.numerics.counts import shares, tally
 from remission.view import View
+from remission.world import World
 
 Of = Literal["", "model", "sample", "training"]
 
@@ -69,3 +70,10 @@ def real_shares(view: View, of: Of) -> Floats:
         return np.broadcast_to(np.asarray(view.law.p, np.float64), (view.replicates, view.space.size))
     items = view.pair()[1] if of == "sample" else view.reference
     return shares(tally(items, view.space.size))
+
+
+def without_probabilities(of: Of, world: World) -> str:
+    """Why ``of`` cannot be read in this world; empty when it can."""
+    if of == "model" and not isinstance(world.model, HasProbabilities):
+        return f"{world.model.name()} does not know its probabilities. Try of = 'sample'."
+    return ""

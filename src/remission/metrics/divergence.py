@@ -6,9 +6,10 @@ from typing import ClassVar
 
 from remission.data import DISCRETE, Floats
 from remission.interfaces import Direction, Metric
-from remission.metrics._symbols import Of, chosen, real_shares, shares_of
+from remission.metrics._symbols import Of, chosen, real_shares, shares_of, without_probabilities
 from remission.numerics import counts
 from remission.view import View
+from remission.world import World
 
 
 class Divergence(Metric):
@@ -40,6 +41,10 @@ class Divergence(Metric):
     def samples(self) -> bool:  # type: ignore[override]
         """Only when a sample or training set is asked for by name."""
         return self.of in ("sample", "training")
+
+    def refuses(self, world: World) -> str:
+        """``of = 'model'`` without probabilities."""
+        return without_probabilities(self.of, world)
 
     def measure(self, view: View) -> dict[str, Floats]:
         """Four columns (r,)."""

@@ -12,6 +12,7 @@ from remission.errors import DataError, SpecError
 from remission.interfaces import Direction, Labeller, Metric
 from remission.numerics.labels import errors_by_group
 from remission.view import View
+from remission.world import World
 
 
 class GroupError(Metric):
@@ -49,6 +50,18 @@ class GroupError(Metric):
         rows = [self._row(error, group) for error, group in zip(errors, groups, strict=True)]
         table = np.array(rows, np.float64).reshape(-1, 4)
         return {name: table[:, k].copy() for k, name in enumerate(self.columns)}
+
+    def refuses(self, world: World) -> str:
+        """Classes of a regression, or a column that is not there."""
+        if self.group == "class":
+            return (
+                "a regression has no classes. Set 'group' to the number of a column."
+                if world.space.kind == "regression"
+                else ""
+            )
+        if self.group >= world.space.features:
+            return f"'group' is column {self.group}, and items have {world.space.features} features, numbered from 0."
+        return ""
 
     def _groups(self, view: View) -> Array:
         if self.group == "class":

@@ -7,9 +7,10 @@ from typing import ClassVar, Literal
 from remission.data import DISCRETE, Floats
 from remission.errors import SpecError
 from remission.interfaces import Direction, Metric
-from remission.metrics._symbols import Of, chosen, counts_of, shares_of
+from remission.metrics._symbols import Of, chosen, counts_of, shares_of, without_probabilities
 from remission.numerics import counts
 from remission.view import View
+from remission.world import World
 
 
 class Heterozygosity(Metric):
@@ -47,6 +48,10 @@ class Heterozygosity(Metric):
         """A correction for counting needs counts."""
         if self.estimator == "nei" and self.of not in ("sample", "training"):
             raise SpecError("heterozygosity: estimator 'nei' corrects counts. Set of = 'sample' or 'training'.")
+
+    def refuses(self, world: World) -> str:
+        """``of = 'model'`` without probabilities."""
+        return without_probabilities(self.of, world)
 
     def measure(self, view: View) -> dict[str, Floats]:
         """One column (r,)."""

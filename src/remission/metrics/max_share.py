@@ -6,8 +6,9 @@ from typing import ClassVar
 
 from remission.data import DISCRETE, Floats
 from remission.interfaces import Direction, Metric
-from remission.metrics._symbols import Of, chosen, shares_of
+from remission.metrics._symbols import Of, chosen, shares_of, without_probabilities
 from remission.view import View
+from remission.world import World
 
 
 class MaxShare(Metric):
@@ -33,6 +34,10 @@ class MaxShare(Metric):
     def samples(self) -> bool:  # type: ignore[override]
         """Only when a sample or training set is asked for by name."""
         return self.of in ("sample", "training")
+
+    def refuses(self, world: World) -> str:
+        """``of = 'model'`` without probabilities."""
+        return without_probabilities(self.of, world)
 
     def measure(self, view: View) -> dict[str, Floats]:
         """One column (r,)."""

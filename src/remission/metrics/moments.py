@@ -11,6 +11,7 @@ from remission.interfaces import Direction, HasMoments, Metric
 from remission.laws import Law
 from remission.numerics.moments import mean_and_scatter
 from remission.view import View
+from remission.world import World
 
 
 class _Real(NamedTuple):
@@ -62,6 +63,12 @@ class Moments(Metric):
     def samples(self) -> bool:  # type: ignore[override]
         """Only when a sample or training set is asked for by name."""
         return self.of in ("sample", "training")
+
+    def refuses(self, world: World) -> str:
+        """``of = 'model'`` without moments."""
+        if self.of == "model" and not isinstance(world.model, HasMoments):
+            return f"{world.model.name()} does not know its moments. Try of = 'sample'."
+        return ""
 
     def prepare(self, view: View) -> _Real:
         """The real moments and the root of the real covariance."""

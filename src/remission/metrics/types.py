@@ -14,8 +14,9 @@ from msgspec import Meta
 from remission.data import DISCRETE, Array, Floats
 from remission.interfaces import Direction, Metric
 from remission.laws import CategoricalLaw
-from remission.metrics._symbols import Of, chosen, real_shares, shares_of
+from remission.metrics._symbols import Of, chosen, real_shares, shares_of, without_probabilities
 from remission.view import View
+from remission.world import World
 
 
 class Types(Metric):
@@ -61,6 +62,10 @@ class Types(Metric):
     def samples(self) -> bool:  # type: ignore[override]
         """Only when a sample or training set is asked for by name."""
         return self.of in ("sample", "training")
+
+    def refuses(self, world: World) -> str:
+        """``of = 'model'`` without probabilities."""
+        return without_probabilities(self.of, world)
 
     def measure(self, view: View) -> dict[str, Floats]:
         """Five columns of shape (r,)."""

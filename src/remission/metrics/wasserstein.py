@@ -8,10 +8,10 @@ import numpy as np
 from msgspec import Meta
 
 from remission.data import VECTORS, Floats
-from remission.errors import SpecError
 from remission.interfaces import Direction, Metric
 from remission.numerics.transport import wasserstein
 from remission.view import View
+from remission.world import World
 
 
 class Wasserstein(Metric):
@@ -34,13 +34,13 @@ class Wasserstein(Metric):
 
     p: Annotated[float, Meta(ge=1)] = 1.0
 
-    def prepare(self, view: View) -> None:
-        """Refuse more than one dimension."""
-        if view.space.features != 1:
-            raise SpecError(
-                f"wasserstein is exact and one-dimensional; items have {view.space.features} coordinates. "
-                "Try sliced-wasserstein."
-            )
+    def refuses(self, world: World) -> str:
+        """More than one dimension."""
+        if world.space.features == 1:
+            return ""
+        return (
+            f"it is exact and one-dimensional; items have {world.space.features} coordinates. Try sliced-wasserstein."
+        )
 
     def measure(self, view: View) -> dict[str, Floats]:
         """One column, shape (r,)."""

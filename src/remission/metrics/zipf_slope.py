@@ -6,9 +6,10 @@ from typing import ClassVar, Literal
 
 from remission.data import DISCRETE, Floats
 from remission.interfaces import Direction, Metric
-from remission.metrics._symbols import Of, chosen, counts_of, shares_of
+from remission.metrics._symbols import Of, chosen, counts_of, shares_of, without_probabilities
 from remission.numerics.counts import zipf_exponent
 from remission.view import View
+from remission.world import World
 
 
 class ZipfSlope(Metric):
@@ -42,6 +43,10 @@ class ZipfSlope(Metric):
     def samples(self) -> bool:  # type: ignore[override]
         """Only when a sample or training set is asked for by name."""
         return self.of in ("sample", "training")
+
+    def refuses(self, world: World) -> str:
+        """``of = 'model'`` without probabilities."""
+        return without_probabilities(self.of, world)
 
     def measure(self, view: View) -> dict[str, Floats]:
         """One column (r,)."""

@@ -18,6 +18,7 @@ from remission.numerics.jit import jit
 
 Inequality = Literal["<", "<="]
 _TILE = 64  # points whose distances are computed together; a tile is padded, so one code path serves all
+_SHAPE = 256, 1024  # of a tile of the screen: a megabyte in single precision
 
 
 @jit(fast=True)
@@ -81,23 +82,51 @@ def _exact(one, other):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def _nearest(points, among, rough, start, size, slack, skip_self, best, index):  # type: ignore[no-untyped-def]
-    """Update the k smallest squared distances ``best`` (n, k) of the rows that ``rough`` holds, and their ``index``."""
-    k, m = best.shape[1], among.shape[0]
+def _insert(square, j, best, index):  # type: ignore[no-untyped-def]
+    """Put one candidate into the ascending ``best`` (k,); the first of equals stays."""
+    place = best.size - 1
+    while place > 0 and best[place - 1] > square:
+        best[place], index[place] = best[place - 1], index[place - 1]
+        place -= 1
+    best[place], index[place] = square, j
+
+
+@jit(fast=True)
+def _flag(rough, low, limit, shift, out):  # type: ignore[no-untyped-def]
+    """Mark the values that are at most ``low``, or at most their own ``limit`` after ``shift``: no branch, so SIMD."""
+    for c in range(rough.size):
+        out[c] = (rough[c] <= low) | (rough[c] + shift <= limit[c])
+
+
+@jit()
+def _nearest(points, among, rough, at, lengths, scale, mirrored, best, index, limit):  # type: ignore[no-untyped-def]
+    """Update the k smallest squared distances ``best`` (n, k), and their ``index``, from a tile of rough squares.
+
+    Mirrored: ``among`` are the points themselves, and a pair j > i serves both of its points. ``limit`` (m,) holds the
+    largest of ``best`` of each point of ``among``, minus infinity where they collect nothing.
+    """
+    start, first = at
+    last, width, number = best.shape[1] - 1, rough.shape[1], rough.dtype.type
+    mine, reach = lengths[0], lengths[1][first : first + width].max()
+    flags = np.zeros((width + 7) // 8 * 8, np.uint8)
+    eights = flags.view(np.uint64)
     for row in range(rough.shape[0]):
         i = start + row
-        shift = slack[i] - size[i]
-        bound = best[i, k - 1] + shift
-        for j in range(m):
-            if rough[row, j] < bound:
+        shift = mine[i] ** 2 - scale * (mine[i] + reach) ** 2
+        _flag(rough[row], number(best[i, last] - shift), limit[first:], number(shift), flags)
+        for eight in range(max(0, i + 1 - first) // 8 if mirrored else 0, eights.size):
+            if not eights[eight]:
+                continue
+            for c in range(8 * eight, 8 * eight + 8):
+                j = first + c
+                if not flags[c] or (mirrored and j <= i) or rough[row, c] + shift > max(best[i, last], limit[j]):
+                    continue
                 square = _exact(points[i], among[j])
-                if square < best[i, k - 1] and not (skip_self and i == j):
-                    place = k - 1
-                    while place > 0 and best[i, place - 1] > square:
-                        best[i, place], index[i, place] = best[i, place - 1], index[i, place - 1]
-                        place -= 1
-                    best[i, place], index[i, place] = square, j
-                    bound = best[i, k - 1] + shift
+                if square < best[i, last]:
+                    _insert(square, j, best[i], index[i])
+                if mirrored and square < best[j, last]:
+                    _insert(square, i, best[j], index[j])
+                    limit[j] = best[j, last]
 
 
 @jit(inline=True)
@@ -106,49 +135,73 @@ def _within(square, radius, closed):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def _balls(real, made, rough, start, size, slack, mine, theirs, closed, inside, covered, held):  # type: ignore[no-untyped-def]
+def _balls(real, made, rough, at, lengths, scale, radii, limit, closed, inside, covered, held):  # type: ignore[no-untyped-def]
     """Count, for each generated point, the real balls it lies in; mark real points that hold or are held by one."""
+    (start, first), (mine, theirs), number = at, radii, rough.dtype.type
+    size, reach = lengths[0], lengths[1][first : first + rough.shape[1]].max()
+    flags = np.zeros((rough.shape[1] + 7) // 8 * 8, np.uint8)
+    eights = flags.view(np.uint64)
     for row in range(rough.shape[0]):
         i = start + row
-        bound, reach = mine[i] + slack[i] - size[i], slack[i] - size[i]
-        sure = mine[i] - slack[i] - size[i]
-        found = False
-        for j in range(made.shape[0]):
-            if rough[row, j] <= bound and (rough[row, j] < sure or _within(_exact(real[i], made[j]), mine[i], closed)):
+        slack = scale * (size[i] + reach) ** 2
+        shift, sure = size[i] ** 2 - slack, mine[i] - slack - size[i] ** 2
+        _flag(rough[row], number(mine[i] - shift), limit[first:], number(shift), flags)
+        for eight in range(eights.size):
+            if not eights[eight]:
+                continue
+            for c in range(8 * eight, 8 * eight + 8):
+                if not flags[c]:
+                    continue
+                j, value = first + c, rough[row, c]
+                if value >= sure or not covered[i]:
+                    square = _exact(real[i], made[j])
+                    covered[i] |= _within(square, theirs[j], closed)
+                    if not _within(square, mine[i], closed):
+                        continue
                 inside[j] += 1
                 held[i] = True
-            if not found and rough[row, j] - theirs[j] <= reach:
-                found = _within(_exact(real[i], made[j]), theirs[j], closed)
-        covered[i] = found
 
 
-def _rough_blocks(points: Floats, among: Floats) -> tuple[Floats, Floats, Iterator[tuple[int, Array]]]:
-    """|y|^2 - 2 x.y for blocks of rows x by one matrix product, |x|^2, and a bound on the rounding of both together.
+class _Screen:
+    """|y|^2 - 2 x.y of rows x (n, d) and y (m, d) in tiles, by matrix products, in single precision where it holds.
 
-    Only comparisons that the bound cannot decide are made on exact distances: the speed of a product, exact counts.
+    A tile decides most comparisons of distances; those that its rounding cannot decide are made on exact ones: the
+    speed of a product, and exact counts. Rounding is at most ``scale`` (|x| + |y|)^2, eight times what is needed.
     """
-    origin = among[0]
-    x, y = points - origin, among - origin
-    size, other = (x * x).sum(axis=1), (y * y).sum(axis=1)
-    top = max(float(size.max()), float(other.max()))
-    kind: Any = np.float32 if 1e-20 < top < 1e30 else np.float64  # half the work where single precision cannot overflow
-    slack = 4.0 * (x.shape[1] + 8) * float(np.finfo(kind).eps) * (np.sqrt(size) + math.sqrt(other.max())) ** 2
-    right = np.ascontiguousarray(np.column_stack([y, other]).T, dtype=kind)
-    rows = max(16, min(len(x), 2**19 // len(y)))
 
-    def blocks() -> Iterator[tuple[int, Array]]:
-        for start in range(0, len(x), rows):
-            left = -2.0 * x[start : start + rows]
-            yield start, np.column_stack([left, np.ones(len(left))]).astype(kind) @ right
+    def __init__(self, x: Floats, among: Floats) -> None:
+        origin = among[0] + (among - among[0]).mean(axis=0)
+        y = among - origin
+        other = (y * y).sum(axis=1)
+        self.mirrored = x is among
+        x, size = (y, other) if self.mirrored else (x - origin, ((x - origin) ** 2).sum(axis=1))
+        top = max(float(size.max()), float(other.max()))
+        self.kind: Any = np.float32 if 1e-20 < top < 1e30 else np.float64
+        self.scale = 4.0 * (x.shape[1] + 8) * float(np.finfo(self.kind).eps)
+        self.lengths = np.sqrt(size), np.sqrt(other)
+        self._left, self._right = (np.empty((len(rows), x.shape[1] + 1), self.kind) for rows in (x, y))
+        np.multiply(x, -2.0, out=self._left[:, :-1], casting="same_kind")
+        self._right[:, :-1], self._left[:, -1], self._right[:, -1] = y, 1.0, other
 
-    return size, slack, blocks()
+    def tiles(self) -> Iterator[tuple[tuple[int, int], Array]]:
+        """The first row and column of a tile, and the tile; of mirrored ones only those on and above the diagonal."""
+        tall, wide = _SHAPE
+        space = np.empty(tall * wide, self.kind)
+        for start in range(0, len(self._left), tall):
+            rows = self._left[start : start + tall]
+            for first in range(start if self.mirrored else 0, len(self._right), wide):
+                right = self._right[first : first + wide].T
+                out = space[: len(rows) * right.shape[1]].reshape(len(rows), -1)
+                yield (start, first), np.matmul(rows, right, out=out)
 
 
-def _k_nearest(points: Floats, among: Floats, k: int, skip_self: bool) -> tuple[Floats, Integers]:
+def _k_nearest(points: Floats, among: Floats, k: int) -> tuple[Floats, Integers]:
+    """The k smallest squared distances (n, k) and their indices; a point is no neighbour of itself in its own set."""
     best, index = np.full((len(points), k), np.inf), np.full((len(points), k), -1, np.int64)
-    size, slack, blocks = _rough_blocks(points, among)
-    for start, rough in blocks:
-        _nearest(points, among, rough, start, size, slack, skip_self, best, index)
+    screen = _Screen(points, among)
+    limit = np.full(len(among), np.inf if screen.mirrored else -np.inf, screen.kind)
+    for at, rough in screen.tiles():
+        _nearest(points, among, rough, at, screen.lengths, screen.scale, screen.mirrored, best, index, limit)
     return best, index
 
 
@@ -206,7 +259,7 @@ def nearest(points: Floats, among: Floats, k: int = 1) -> tuple[Floats, Integers
     points, among = points_of(points), points_of(among)
     if not 1 <= k <= len(among):
         raise DataError(f"There are {len(among)} points to be near to; k must be 1 to {len(among)}. Got {k}.")
-    best, index = _k_nearest(points, among, k, skip_self=False)
+    best, index = _k_nearest(points, among.copy() if among is points else among, k)
     return np.sqrt(best), index
 
 
@@ -215,7 +268,7 @@ def squared_radii(points: Floats, k: int) -> Floats:
     points = points_of(points)
     if not 1 <= k < len(points):
         raise DataError(f"k = {k} neighbours need at least {k + 1} points. Got {len(points)}. Lower k.")
-    return np.ascontiguousarray(_k_nearest(points, points, k, skip_self=True)[0][:, -1])
+    return np.ascontiguousarray(_k_nearest(points, points, k)[0][:, -1])
 
 
 def radii(points: Floats, k: int) -> Floats:
@@ -267,9 +320,13 @@ def prdc(
     theirs = squared_radii(generated, k)
     inside = np.zeros(len(generated), np.int64)
     covered, held = np.zeros(len(real), np.bool_), np.zeros(len(real), np.bool_)
-    size, slack, blocks = _rough_blocks(real, generated)
-    for start, rough in blocks:
-        _balls(real, generated, rough, start, size, slack, mine, theirs, inequality == "<=", inside, covered, held)
+    screen = _Screen(real, generated.copy() if generated is real else generated)
+    limit, closed = theirs.astype(screen.kind), inequality == "<="
+    for at, rough in screen.tiles():
+        _balls(
+            real, generated, rough, at, screen.lengths, screen.scale, (mine, theirs), limit, closed,
+            inside, covered, held,
+        )  # fmt: skip
     density = inside.sum() / k / len(generated)
     return Prdc(float(np.mean(inside > 0)), float(np.mean(covered)), float(density), float(np.mean(held)))
 
