@@ -1,27 +1,15 @@
-"""What all benchmarks share: one core, interleaved best-of-three timing, and one line per case.
+"""What all benchmarks share: interleaved best-of-three timing, and one line per case.
 
-A line reads ``name  ours  peer  ratio  (goal)  ok|short``. Import this module before NumPy: it sets the thread counts.
+A line reads ``name  ours  peer  ratio  (goal)  ok|short|-``; words about it may follow, indented.
 """
 
 from __future__ import annotations
-
-import os
-
-for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[_name] = "1"
 
 import argparse
 import gc
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
-
-
-class Case(NamedTuple):
-    """One printed line: its words, and whether the goal was met (None without a goal)."""
-
-    cells: tuple[str, str, str, str, str]
-    met: bool | None
 
 
 class Timed(NamedTuple):
@@ -33,13 +21,10 @@ class Timed(NamedTuple):
     peer_value: Any
 
 
-done: list[Case] = []  # every case this process has printed, for the table of all
-
-
 def quick(description: str | None, arguments: list[str] | None = None) -> bool:
-    """Whether ``--quick`` was asked for: smaller sets and one round."""
+    """Whether ``--quick`` was asked for: smaller sets and fewer rounds."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="smaller sets and one round")
+    parser.add_argument("--quick", action="store_true", help="smaller sets and fewer rounds")
     return bool(parser.parse_args(arguments).quick)
 
 
@@ -51,8 +36,8 @@ def best_of(
 ) -> Timed:
     """Time both sides in turn, ``rounds`` times, and keep the best of each.
 
-    Processor time of one core by default: the machine may be shared, and one core is compared with one core. Ours is to
-    be called once before, so that no compilation is timed.
+    Processor time by default: the machine may be shared, and one core is compared with one core. Call ours once before,
+    so that no compilation is timed.
     """
     best: list[float] = [float("inf")] * 2
     values: list[Any] = [None, None]
@@ -66,39 +51,40 @@ def best_of(
 
 
 def line(name: str, ours: float, peer: float, goal: float | None = None, remark: str = "") -> None:
-    """Print a case whose numbers are seconds; the goal is a least ratio peer / ours."""
+    """Print a case in seconds; the goal is a least ratio peer / ours."""
     ratio = peer / ours
-    wanted = "-" if goal is None else f">= {goal:g}x"
-    _put(name, _seconds(ours), _seconds(peer), f"{ratio:.1f}x", wanted, None if goal is None else ratio >= goal, remark)
+    met = None if goal is None else ratio >= goal
+    _put(name, _seconds(ours), _seconds(peer), ratio, "-" if goal is None else f">= {goal:g}x", met, remark)
 
 
-def ceiling(name: str, ours: float, base: float, goal: float, unit: str = "s", remark: str = "") -> None:
-    """Print a case that must not cost more than ``goal`` times its base."""
-    show = _seconds if unit == "s" else lambda value: f"{value:.3g} {unit}"
-    _put(name, show(ours), show(base), f"{ours / base:.2f}x", f"<= {goal:g}x", ours / base <= goal, remark)
+def ceiling(name: str, ours: float, base: float, goal: float, unit: str = "") -> None:
+    """Print a case that must cost no more than ``goal`` times its base; in seconds, or in a unit of its own."""
+    one, other = (f"{value:.0f} {unit}" if unit else _seconds(value) for value in (ours, base))
+    _put(name, one, other, ours / base, f"<= {goal:g}x", ours / base <= goal, "")
 
 
-def limit(name: str, seconds: float, goal: float, base: float, remark: str = "") -> None:
-    """Print a case whose goal is a longest time, beside the time of something that does nothing."""
-    shown = f"{seconds / base:.1f}x"
-    _put(name, _seconds(seconds), _seconds(base), shown, f"< {_seconds(goal)}", seconds < goal, remark)
+def longest(name: str, ours: float, base: float, goal: float) -> None:
+    """Print a case whose goal is a longest time, beside the time of doing nothing."""
+    _put(name, _seconds(ours), _seconds(base), ours / base, f"< {_seconds(goal)}", ours < goal, "")
 
 
-def _put(name: str, ours: str, peer: str, ratio: str, goal: str, met: bool | None, remark: str) -> None:
-    case = Case((f"{name}; {remark}" if remark else name, ours, peer, ratio, goal), met)
-    done.append(case)
-    print(f"{name:<60} {ours:>10} {peer:>10} {ratio:>8}  ({goal})  {verdict(case)}", flush=True)
+def agreement(one: Any, other: Any) -> str:
+    """The means of two samples and how many standard errors they differ by."""
+    z = (one.mean() - other.mean()) / (one.var(ddof=1) / one.size + other.var(ddof=1) / other.size) ** 0.5
+    return f"{one.mean():.3f} and {other.mean():.3f}, z = {z:.1f}"
+
+
+def _put(name: str, ours: str, peer: str, ratio: float, goal: str, met: bool | None, remark: str) -> None:
+    verdict = "-" if met is None else "ok" if met else "short"
+    shown = f"{ratio:.2f}x" if ratio < 10 else f"{ratio:.1f}x"
+    print(f"{name:<62} {ours:>9} {peer:>9} {shown:>9}  ({goal})  {verdict}", flush=True)
     if remark:
         print(f"    {remark}", flush=True)
-
-
-def verdict(case: Case) -> str:
-    """``ok``, ``short``, or a dash without a goal."""
-    return "-" if case.met is None else "ok" if case.met else "short"
 
 
 def _seconds(value: float) -> str:
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
         if value >= size:
-            return f"{value / size:.3g} {unit}"
+            shown = value / size
+            return f"{shown:.0f} {unit}" if shown >= 100 else f"{shown:.3g} {unit}"
     return f"{value * 1e9:.3g} ns"

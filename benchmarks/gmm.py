@@ -8,18 +8,13 @@ best of three interleaved runs. The mean log-determinant of the last sample's co
 
 from __future__ import annotations
 
-import os
-
-for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[_name] = "1"
-
-import argparse
 import time
 import warnings
 from typing import Any
 
 import numpy as np
 
+from benchmarks import _peer
 from remission.data import Array, Dataset, Floats, Space
 from remission.interfaces import Sampling
 from remission.models.gmm import Gmm, Mixture
@@ -93,19 +88,13 @@ def compare(n: int, k: int, tolerance: float, goal: int, quick: bool) -> None:
         slow = min(slow, seconds)
         theirs.append(values)
     a, b = np.concatenate(mine), np.concatenate(theirs)
-    z = (a.mean() - b.mean()) / np.sqrt(a.var(ddof=1) / a.size + b.var(ddof=1) / b.size)
     rule = "20 steps" if tolerance == 0 else f"tolerance {tolerance:g}"
-    print(
-        f"gmm k={k} n={n} {rule}  {best * 1e6:.0f} us  {slow * 1e6:.0f} us  {slow / best:.0f}x  (goal {goal}x)  "
-        f"log-det {a.mean():.3f} vs {b.mean():.3f}, z = {z:.1f}"
-    )
+    _peer.line(f"gmm loop, k = {k}, n = {n}, {rule}", best, slow, goal, f"log-determinant {_peer.agreement(a, b)}")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Every case of the goal."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args(arguments).quick
+    quick = _peer.quick(__doc__, arguments)
     warnings.simplefilter("ignore")
     for tolerance, goal in ((0.0, 60), (1e-3, 40)):
         for n in (1_000, 10_000):

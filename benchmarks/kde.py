@@ -8,16 +8,11 @@ times per replicate and generation, the best of three interleaved runs; a second
 
 from __future__ import annotations
 
-import os
-
-for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[_name] = "1"
-
-import argparse
 import time
 
 import numpy as np
 
+from benchmarks import _peer
 from remission.data import Dataset, Floats, Space
 from remission.interfaces import Sampling
 from remission.models.kde import Kde
@@ -68,9 +63,7 @@ def density(m: int) -> tuple[float, float, float]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Loop and density."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args(arguments).quick
+    quick = _peer.quick(__doc__, arguments)
     ours(2, 2, 0)
     best, slow, mine, theirs = np.inf, np.inf, [], []
     for turn in range(1 if quick else 3):
@@ -82,17 +75,13 @@ def main(arguments: list[str] | None = None) -> None:
         slow = min(slow, seconds)
         theirs.append(values)
     a, b = np.concatenate(mine), np.concatenate(theirs)
-    z = (a.mean() - b.mean()) / np.sqrt(a.var(ddof=1) / a.size + b.var(ddof=1) / b.size)
-    print(
-        f"kde loop n={N}  {best * 1e6:.1f} us  {slow * 1e6:.0f} us  {slow / best:.0f}x  (goal 60x)  "
-        f"log-variance {a.mean():.4f} vs {b.mean():.4f}, z = {z:.1f}"
-    )
+    _peer.line(f"kde loop, n = {N}, per fit and sample", best, slow, 60, f"log-variance {_peer.agreement(a, b)}")
     density(100)
     m = 2_000 if quick else 10_000
     runs = [density(m) for _ in range(2)]
     one, other = min(run[0] for run in runs), min(run[1] for run in runs)
-    print(f"kde log-density {m} at {m}  {one * 1e3:.0f} ms  {other * 1e3:.0f} ms  {other / one:.0f}x  (no goal)  "
-          f"largest difference {max(run[2] for run in runs):.1e}")  # fmt: skip
+    worst = max(run[2] for run in runs)
+    _peer.line(f"kde log-density, {m} items at {m} points", one, other, None, f"largest difference {worst:.1e}")
 
 
 if __name__ == "__main__":

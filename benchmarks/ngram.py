@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-os.environ.setdefault("NUMBA_NUM_THREADS", "1")
-
-import argparse
 import gzip
+import os
 import random
-import time
 from collections import Counter, defaultdict
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks import _peer
 from remission.data import Dataset, Integers, Space
 from remission.interfaces import Sampling
 from remission.models.ngram import Ngram
@@ -70,22 +65,19 @@ def ours(blocks: Integers, size: int, order: int) -> Integers:
     return model.sample(model.fit(data, streams), len(blocks), streams, Sampling())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
+def main(arguments: list[str] | None = None) -> None:
+    """Trigram and bigram."""
+    quick = _peer.quick(__doc__, arguments)
     size = 20_000
     for order, tokens, goal in ((3, 100_000 if quick else 1_000_000, 50), (2, 100_000 if quick else 1_000_000, None)):
         source, blocks = corpus(tokens, size)
         ours(blocks[:10], size, order)
-        best = [np.inf, np.inf]
-        for _ in range(1 if quick else 3):
-            for which, work in enumerate((lambda: ours(blocks, size, order), lambda: peer(blocks, order))):  # noqa: B023
-                start = time.perf_counter()
-                work()
-                best[which] = min(best[which], time.perf_counter() - start)
-        name = f"order {order}, {blocks.size} tokens of {source} counted and written"
-        print(f"{name}  {best[0]:.4f} s  {best[1]:.3f} s  {best[1] / best[0]:.1f}x  (goal {goal or '-'})", flush=True)
+        timed = _peer.best_of(
+            lambda: ours(blocks, size, order),
+            lambda: peer(blocks, order),
+            1 if quick else 3,
+        )
+        _peer.line(f"ngram of order {order}, {blocks.size} tokens of {source}", timed.ours, timed.peer, goal)
 
 
 if __name__ == "__main__":

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-os.environ.setdefault("NUMBA_NUM_THREADS", "1")
-
-import argparse
-import time
-
 import numpy as np
 from sklearn.linear_model import Ridge
 
+from benchmarks import _peer
 from remission.data import Floats
 from remission.interfaces import Sampling
 from remission.laws import LinearLaw
@@ -48,29 +41,24 @@ def peer(ridge: float, law: LinearLaw, n: int, generations: int, replicates: int
     return np.array(out)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
+def main(arguments: list[str] | None = None) -> None:
+    """Weak, middling and no penalty."""
+    quick = _peer.quick(__doc__, arguments)
     d, n, generations, replicates = 200, 1000, 20, 20 if quick else 100
     few = 2 if quick else 10  # replicates of the peer; its time is scaled up linearly
     law = LinearLaw(np.full(d, d**-0.5), 1.0, np.eye(d))
-    for ridge, goal in ((1.0, 15), (10.0, None), (1e-9, None)):
-        model = Linear(ridge=ridge if ridge > 1e-6 else 0.0, noise=1.0)
+    for ridge, goal in ((1.0, 15), (10.0, 15), (0.0, 15)):
+        model = Linear(ridge=ridge, noise=1.0)
         ours(model, law, n, 1, 1)
-        best, risk = [np.inf, np.inf], [0.0, 0.0]
-        for _ in range(3):
-            for which in (0, 1):
-                start = time.perf_counter()
-                got = (ours(model, law, n, generations, replicates) if which == 0
-                       else peer(ridge, law, n, generations, few))  # fmt: skip
-                scale = replicates / len(got)
-                best[which], risk[which] = min(best[which], (time.perf_counter() - start) * scale), got.mean()
-        name = (
-            f"ridge {ridge:g}, d {d}, n {n}, {generations} generations, {replicates} replicates (risk {risk[0]:.3f}, "
+        timed = _peer.best_of(
+            lambda: ours(model, law, n, generations, replicates),
+            lambda: peer(max(ridge, 1e-9), law, n, generations, few),
         )
-        name += f"peer of {few} replicates {risk[1]:.3f})"
-        print(f"{name}  {best[0]:.3f} s  {best[1]:.3f} s  {best[1] / best[0]:.1f}x  (goal {goal or '-'})", flush=True)
+        _peer.line(
+            f"ridge {ridge:g}, d = {d}, n = {n}, {generations} generations, {replicates} replicates",
+            timed.ours, timed.peer * replicates / few, goal,
+            f"peer of {few} replicates scaled up; excess risk {_peer.agreement(timed.value, timed.peer_value)}",
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ take wall time; the remark says what this machine gave two plain processes at th
 
 from __future__ import annotations
 
-from benchmarks import _peer  # first: one thread
-
 import multiprocessing
 import resource
 import tempfile
@@ -17,9 +15,11 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks import _peer
 from remission import Experiment, run
 from remission.lab.execute import block_size, execute
 from remission.metrics.moments import Moments
@@ -75,9 +75,8 @@ def linear_in_time(quick: bool) -> None:
     for name, make in cases:
         whole(make(3))
         for factor in (2, 4):
-            timed = _peer.best_of(
-                lambda: whole(make(base * factor)), lambda: whole(make(base)), 1 if quick else 3  # noqa: B023
-            )
+            long, short = make(base * factor), make(base)
+            timed = _peer.best_of(partial(whole, long), partial(whole, short), 1 if quick else 3)
             _peer.ceiling(
                 f"accumulate {name}, per generation, T = {base * factor} : {base}",
                 timed.ours / (base * factor), timed.peer / base, 1.3,

@@ -5,14 +5,14 @@ The peer of each is ``python -c pass``. Best of five; compiled kernels and byte 
 
 from __future__ import annotations
 
-from benchmarks import _peer  # first: one thread
-
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from benchmarks import _peer
 
 CASES: tuple[tuple[str, list[str], float], ...] = (
     ("import remission", ["-c", "import remission"], 0.3),
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
         work = started(words)
         work()
         timed = _peer.best_of(work, started(["-c", "pass"]), 2 if quick else 5, clock=time.perf_counter)
-        _peer.limit(name, timed.ours, goal, timed.peer)
+        _peer.longest(name, timed.ours, timed.peer, goal)
 
 
 if __name__ == "__main__":

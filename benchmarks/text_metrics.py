@@ -1,42 +1,19 @@
 """Text metrics against nltk, the quadratic MTLD of lexical-diversity, and Python sets. Prints ratios.
 
-Run: ``python benchmarks/text_metrics.py [--quick]``. One core; best of three each (MTLD: one), interleaved; the same
-values asserted. The quadratic peer of moving MTLD cannot finish a million tokens: it is timed on what it can do and
+Best of three each (MTLD: one), interleaved; the same values asserted. The quadratic peer of moving MTLD cannot finish a million tokens: it is timed on what it can do and
 extrapolated by its own square law, and the line says so. The peers are the algorithms of the packages, retyped; nltk is
 the package itself.
 """
 
 from __future__ import annotations
 
-import os
-
-for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[name] = "1"
-
-import argparse
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
+from benchmarks import _peer
 from remission.numerics import lexical, text
-
-
-def best_of(ours: Callable[[], Any], peer: Callable[[], Any], rounds: int = 3) -> tuple[float, float, Any, Any]:
-    times: tuple[list[float], list[float]] = ([], [])
-    values: list[Any] = [None, None]
-    ours()
-    for _ in range(rounds):
-        for side, function in enumerate((ours, peer)):
-            start = time.perf_counter()
-            values[side] = function()
-            times[side].append(time.perf_counter() - start)
-    return min(times[0]), min(times[1]), values[0], values[1]
-
-
-def line(name: str, ours: float, peer: float, goal: str) -> None:
-    print(f"{name:<58} {ours * 1e3:10.2f} ms {peer * 1e3:12.2f} ms {peer / ours:10.1f}x  ({goal})")
 
 
 def zipf_text(tokens: int, types: int = 20_000, seed: int = 1) -> np.ndarray:
@@ -57,9 +34,10 @@ def self_bleu(count: int) -> None:
         scores = [sentence_bleu(docs[:i] + docs[i + 1 :], d, smoothing_function=smooth) for i, d in enumerate(docs)]
         return float(np.mean(scores))
 
-    ours, theirs, a, b = best_of(lambda: float(text.self_bleu(docs).mean()), peer)
+    text.self_bleu(docs[:3])
+    ours, theirs, a, b = _peer.best_of(lambda: float(text.self_bleu(docs).mean()), peer)
     assert abs(a - b) <= 1e-9, (a, b)
-    line(f"self-BLEU-4, {count} sentences, nltk", ours, theirs, "100x")
+    _peer.line(f"self-BLEU-4, {count} sentences, nltk", ours, theirs, 100)
 
 
 def quadratic_pass(tokens: Sequence[int]) -> float:
@@ -97,22 +75,23 @@ def quadratic_wrap(tokens: Sequence[int]) -> float:
 
 def mtld(tokens: int) -> None:
     whole = zipf_text(tokens)
+    lexical.mtld(whole[:100]), lexical.mtld_ma_wrap(whole[:100])
     listed = whole.tolist()
-    ours, theirs, a, b = best_of(lambda: lexical.mtld(whole), lambda: quadratic_mtld(listed), rounds=1)
+    ours, theirs, a, b = _peer.best_of(lambda: lexical.mtld(whole), lambda: quadratic_mtld(listed), rounds=1)
     assert abs(a - b) <= 1e-9 * b, (a, b)
-    line(f"MTLD, {tokens} tokens, recounting peer", ours, theirs, "10x")
+    _peer.line(f"MTLD, {tokens} tokens, recounting peer", ours, theirs, 10)
     small = listed[:1500]
-    ours, theirs, a, b = best_of(lambda: lexical.mtld_ma_wrap(small), lambda: quadratic_wrap(small), rounds=1)
+    ours, theirs, a, b = _peer.best_of(lambda: lexical.mtld_ma_wrap(small), lambda: quadratic_wrap(small), rounds=1)
     assert abs(a - b) <= 1e-9 * b, (a, b)
-    line("moving MTLD (wrap), 1500 tokens, quadratic peer", ours, theirs, "100x")
-    start = time.perf_counter()
+    _peer.line("moving MTLD (wrap), 1500 tokens, quadratic peer", ours, theirs, 100)
+    start = time.process_time()
     lexical.mtld_ma_wrap(whole)
-    ours = time.perf_counter() - start
-    line(f"moving MTLD, {tokens} tokens, peer extrapolated by n^2", ours, theirs * (tokens / 1500) ** 2, "-")
-    start = time.perf_counter()
+    ours = time.process_time() - start
+    _peer.line(f"moving MTLD, {tokens} tokens, peer extrapolated by n^2", ours, theirs * (tokens / 1500) ** 2)
+    start = time.process_time()
     lexical.mtld_ma_wrap(np.arange(tokens))
-    worst = (time.perf_counter() - start) * 1e3
-    print(f"{'moving MTLD, as many tokens, none repeated (worst case)':<58} {worst:10.2f} ms")
+    worst = time.process_time() - start
+    _peer.ceiling("moving MTLD, none repeated : Zipf text", worst, ours, 10)
 
 
 def distinct(tokens: int) -> None:
@@ -123,15 +102,15 @@ def distinct(tokens: int) -> None:
         grams = [zip(*(listed[k:] for k in range(n)), strict=False) for n in range(1, 5)]
         return [len(set(gram)) / (tokens - n) for n, gram in enumerate(grams)]
 
-    ours, theirs, a, b = best_of(lambda: text.distinct(whole, 4), peer)
+    text.distinct(whole[:100], 4)
+    ours, theirs, a, b = _peer.best_of(lambda: text.distinct(whole, 4), peer)
     assert a.tolist() == b
-    line(f"distinct-1..4, {tokens} tokens, Python sets", ours, theirs, "2x")
+    _peer.line(f"distinct-1..4, {tokens} tokens, Python sets", ours, theirs, 2)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
+def main(arguments: list[str] | None = None) -> None:
+    """Every metric."""
+    quick = _peer.quick(__doc__, arguments)
     self_bleu(60 if quick else 300)
     mtld(20_000 if quick else 1_000_000)
     distinct(50_000 if quick else 1_000_000)

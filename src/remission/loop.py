@@ -116,7 +116,8 @@ def _run_block(experiment: Experiment, world: World, streams: Streams) -> Iterat
         if isinstance(supply, FastSupply):
             pool.add_statistics(t, supply.arrivals(t, recipe, states))
         else:
-            arrivals = supply.arrivals(t, recipe, states)
+            with _named(t, world.model):
+                arrivals = supply.arrivals(t, recipe, states)
             pool.add(t, arrivals.data)
             if t == 1:
                 first = arrivals.data.items
@@ -146,11 +147,18 @@ def _run_block(experiment: Experiment, world: World, streams: Streams) -> Iterat
 
 def _fit(model: Model, pool: Pool, t: int, training: Dataset | None, streams: Streams, previous: State | None) -> State:
     recipe = pool.world.recipe(t)
-    try:
+    with _named(t, model):
         if isinstance(model, AdditiveModel) and recipe.take is None:
             return model.solve(pool.statistics(t, recipe), previous)
         assert training is not None
         return model.fit(training, streams.at(t, "fit"), previous)
+
+
+@contextlib.contextmanager
+def _named(t: int, model: Model) -> Iterator[None]:
+    """Errors say in which generation they happened; a failing model of the user's is one message, too."""
+    try:
+        yield
     except RemissionError as error:
         raise type(error)(f"Generation {t}: {error}") from error
     except Exception as error:

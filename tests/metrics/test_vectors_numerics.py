@@ -51,17 +51,76 @@ def test_distances_and_radii_equal_sklearn() -> None:
     assert (neighbours.nearest(X, X)[0] == 0.0).all()  # equal points are at zero, exactly
 
 
+def _prdc_of_the_matrix(real: np.ndarray, made: np.ndarray, k: int, inequality: str) -> tuple[float, ...]:
+    """The definition, on exact distances of all pairs."""
+
+    def exact(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return np.array([[neighbours._exact(a, b) for b in other] for a in one])
+
+    across = exact(real, made)
+    mine, theirs = (np.sort(exact(points, points), axis=1)[:, k] for points in (real, made))
+    inside = across < mine[:, None] if inequality == "<" else across <= mine[:, None]
+    covered = across < theirs if inequality == "<" else across <= theirs
+    density = inside.sum() / k / len(made)
+    return (
+        float(inside.any(axis=0).mean()),
+        float(covered.any(axis=1).mean()),
+        density,
+        float(inside.any(axis=1).mean()),
+    )
+
+
 @pytest.mark.parametrize("inequality", ["<", "<="])
 def test_prdc_on_a_grid_with_ties(inequality: str) -> None:
     real, made = RNG.integers(0, 4, (80, 2)).astype(float), RNG.integers(0, 4, (60, 2)).astype(float)
-    ours = neighbours.prdc(real, made, 3, inequality)  # type: ignore[arg-type]
-    across, own, other = ((a[:, None] - b) ** 2 for a, b in ((real, made), (real, real), (made, made)))
-    across = across.sum(axis=2)
-    mine, theirs = (np.sort(square.sum(axis=2), axis=1)[:, 3] for square in (own, other))
-    inside = across < mine[:, None] if inequality == "<" else across <= mine[:, None]
-    covered = across < theirs if inequality == "<" else across <= theirs
-    expected = (inside.any(axis=0).mean(), covered.any(axis=1).mean(), inside.sum() / 3 / 60, inside.any(axis=1).mean())
-    assert tuple(ours) == pytest.approx(expected, rel=1e-12)
+    expected = _prdc_of_the_matrix(real, made, 3, inequality)
+    assert tuple(neighbours.prdc(real, made, 3, inequality)) == pytest.approx(expected, rel=1e-12)  # type: ignore[arg-type]
+
+
+def _awkward(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Sets of more rows than a tile has, on which a screen in single precision cannot decide."""
+    rng = np.random.default_rng(4)
+    real, made = rng.normal(size=(300, 5)), 0.9 * rng.normal(size=(270, 5))
+    if name == "near ties":  # gaps differ by less than single precision
+        real, made = (rng.integers(0, 3, rows.shape) + 1e-9 * rows for rows in (real, made))
+    elif name == "far away":
+        real, made = real + 1e8, made + 1e8
+    elif name == "outlier":
+        real[7] = 1e12
+    elif name == "tiny":
+        real, made = 1e-30 * real, 1e-30 * made
+    elif name == "huge":
+        real, made = 1e100 * real, 1e100 * made
+    elif name == "copies":
+        made[:200] = real[:200]
+    elif name == "one set":
+        made = real
+    return real, made
+
+
+@pytest.mark.parametrize("name", ["near ties", "far away", "outlier", "tiny", "huge", "copies", "one set"])
+def test_prdc_counts_are_exact(name: str) -> None:
+    real, made = _awkward(name)
+    assert tuple(neighbours.prdc(real, made, 3)) == pytest.approx(_prdc_of_the_matrix(real, made, 3, "<"), rel=1e-12)
+    wrong = _prdc_of_the_matrix(real, 1.1 * made, 3, "<")  # a 10 % error is seen
+    assert tuple(neighbours.prdc(real, made, 3)) != pytest.approx(wrong, rel=1e-12)
+
+
+def test_distances_that_overflow_are_refused() -> None:
+    with pytest.raises(DataError, match="Rescale"):
+        neighbours.prdc(1e160 * X, Y, 3)
+
+
+def test_nearest_in_several_tiles_equals_sorting() -> None:
+    rng = np.random.default_rng(6)
+    points, among = rng.normal(size=(300, 3)), rng.integers(-2, 3, (2100, 3)).astype(float)
+    full = neighbours.distances(points, among)
+    gap, who = neighbours.nearest(points, among, 4)
+    np.testing.assert_allclose(gap, np.sort(full, axis=1)[:, :4], rtol=1e-12)
+    np.testing.assert_allclose(np.take_along_axis(full, who, axis=1), gap, rtol=1e-12)
+    assert (neighbours.nearest(among, among)[0] == 0.0).all()
+    own = np.sort(neighbours.distances(among[::2] + 0.0, among[::2]), axis=1)[:, 3]
+    np.testing.assert_allclose(neighbours.radii(among[::2], 3), own, rtol=1e-12)
 
 
 def test_relabelled_prdc_equals_prdc() -> None:

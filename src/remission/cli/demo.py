@@ -62,7 +62,7 @@ def _headline(reading: Any, metric: str, text: str) -> list[list[str]]:
         rows.append(
             [
                 text if point == 0 else "",
-                name.removeprefix("regime="),
+                name,
                 shown,
                 out.number(theory[0], 3) if theory else "-",
             ]

@@ -70,6 +70,8 @@ def document(reading: Any, folder: Path) -> dict[str, Any]:
         "points": reading.points,
         "summary": reading.summary,
         "theory": reading.theory,
+        "profile": reading.profile,
+        "verdicts": reading.verdicts,
         "warnings": reading.warnings,
     }
 

@@ -1,8 +1,9 @@
-"""Is it collapse? A verdict for each published definition, from one table of trajectories.
+"""Is it collapse? A verdict for each of eight definitions in use, from one table of trajectories.
 
-Schaeffer, Kazdan, Arulandu & Koyejo ("Position: Model collapse does not mean what you think", arXiv 2503.03150, section 2)
-find eight definitions in use that contradict each other, and ask for a profile instead of one verdict. The names follow
-them; how each is made a test on a finite run, thresholds included, is ours and is said in every sentence.
+Eight senses in which the word is used, in the spirit of Schaeffer, Kazdan, Arulandu & Koyejo ("Position: Model collapse
+does not mean what you think", arXiv 2503.03150), who find eight definitions that contradict each other and ask for a
+profile instead of one verdict. The names here, the tests on a finite run and their thresholds are ours, not the
+paper's wording; every sentence says how it was read.
 """
 
 from __future__ import annotations

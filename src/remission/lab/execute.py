@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from remission.checks import check_experiment, training_size
+from remission.checks import check_experiment
 from remission.data import Space
 from remission.defaults import default_metrics
 from remission.engines.local import map_units
@@ -171,10 +171,16 @@ def _held(experiment: Experiment, world: World) -> int:
         items = compared
     else:
         times = {1, 2, world.generations, max(1, world.generations // 2)}
-        pool = Pool(world, wants_items=any(_looks_at_training(metric) for metric in world.metrics))
-        size = training_size if pool.holds_items else (lambda world, t: world.budget(t))
-        items = compared + 2 * max(size(world, t) for t in times)
+        kept = Pool(world, wants_items=any(_looks_at_training(metric) for metric in world.metrics)).holds_items
+        items = compared + 2 * max(_pooled(world, t) if kept else world.budget(t) for t in times)
     return max(1, items * max(1, math.prod(world.space.shape)) + 4 * _state_size(world.space))
+
+
+def _pooled(world: World, t: int) -> int:
+    """Items of all batches that fit t may use, whether or not it takes a subsample."""
+    return sum(
+        world.recipe(number).count for first, last in world.recipe(t).batches for number in range(first, last + 1)
+    )
 
 
 def _state_size(space: Space) -> int:

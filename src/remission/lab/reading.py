@@ -8,8 +8,20 @@ from typing import Any
 
 from remission.data import Array
 from remission.lab.summary import heavy_tails, summary
-from remission.lab.verdicts import verdicts_of
+from remission.lab.verdicts import profile_of, verdicts_of
 from remission.store import Run
+
+
+def display_names(names: list[str], points: list[dict[str, Any]]) -> list[str]:
+    """Names of grid points for people: ``replace`` says enough when nothing but the regime was varied.
+
+    >>> display_names(["regime=replace", "regime=fresh(share=0.1)"], [{"regime": "replace"}, {"regime": {}}])
+    ['replace', 'fresh(share=0.1)']
+    """
+    parts = {"regime", "model", "source"}
+    if all(len(settings) == 1 and next(iter(settings)) in parts for settings in points):
+        return [name.partition("=")[2] for name in names]
+    return names
 
 
 class Reading:
@@ -21,7 +33,7 @@ class Reading:
         self.toml = run.toml
         self.provenance: dict[str, Any] = run.provenance
         self.points: list[dict[str, Any]] = run.facts["points"]
-        self.point_names: list[str] = run.facts["point_names"]
+        self.point_names: list[str] = display_names(run.facts["point_names"], self.points)
         self.space: dict[str, Any] = run.facts["space"]
         self.directions: dict[str, str] = run.facts["directions"]
         self.theory: list[dict[str, Any]] = run.facts["theory"]
@@ -48,6 +60,11 @@ class Reading:
         """Of the checks, and about means that cannot be believed."""
         told = list(self.run.facts["warnings"]) + heavy_tails(self.summary, self.point_names)
         return told if self.run.is_complete else [*told, "The run is not finished: some replicates are missing."]
+
+    @cached_property
+    def profile(self) -> list[dict[str, Any]]:
+        """The collapse profile: what moved on the axes fidelity, diversity, tails, authenticity."""
+        return profile_of(self.run)
 
     @cached_property
     def verdicts(self) -> list[dict[str, Any]]:

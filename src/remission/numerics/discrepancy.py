@@ -12,7 +12,7 @@ from remission.numerics.arrays import Floats
 from remission.numerics.neighbours import distances, mean_distance, points_of
 
 Kernel = Literal["rbf", "cubic"]
-_VALUES = 2**17  # values of the kernel matrix that are in memory at a time
+_TILE = 256  # points of a tile of the kernel matrix; half a megabyte fits a processor's cache
 
 
 def median_bandwidth(points: Floats, most: int = 1000) -> float:
@@ -26,40 +26,53 @@ def median_bandwidth(points: Floats, most: int = 1000) -> float:
     return float(np.median(distances(points, points)[np.triu_indices(len(points), 1)]))
 
 
-def _kernel_sum(x: Floats, y: Floats, kernel: Kernel, bandwidth: float) -> float:
-    """Sum of k over all pairs of two blocks; the block of products becomes the block of kernel values in place."""
-    values = x @ y.T
-    if kernel == "cubic":
-        values /= x.shape[1]
-        values += 1.0
-        return float((values * values * values).sum())
-    values *= 2.0
-    values -= (x * x).sum(axis=1)[:, None]
-    values -= (y * y).sum(axis=1)
-    np.minimum(values, 0.0, out=values)
-    values *= 0.5 / bandwidth**2
-    return float(np.exp(values, out=values).sum())
+class _Kernel:
+    """Kernel values of points in tiles; what the kernel needs besides x.y rides along in the matrix product."""
+
+    def __init__(self, kernel: Kernel, bandwidth: float) -> None:
+        self.kernel, self.scale = kernel, 1.0 / bandwidth**2
+        self._space = np.empty(_TILE * _TILE)
+
+    def sides(self, x: Floats) -> tuple[Floats, Floats]:
+        """Rows (n, d + 2) and columns (n, d + 2) whose product is the exponent of rbf, or the base of cubic."""
+        one = np.ones((len(x), 1))
+        if self.kernel == "cubic":
+            return np.hstack([x / x.shape[1], one, 0 * one]), np.hstack([x, one, 0 * one])
+        half = -0.5 * self.scale * (x * x).sum(axis=1, keepdims=True)
+        return np.hstack([x * self.scale, half, one]), np.hstack([x, one, half])
+
+    def total(self, rows: Floats, columns: Floats) -> float:
+        """Sum of k over all pairs of at most a tile of rows and columns."""
+        out = self._space[: len(rows) * len(columns)].reshape(len(rows), len(columns))
+        np.matmul(rows, columns.T, out=out)
+        if self.kernel == "cubic":
+            return float(np.vdot(out, np.multiply(out, out)))
+        np.minimum(out, 0.0, out=out)
+        return float(np.exp(out, out=out).sum())
 
 
-def _blocks(x: Floats, other: int) -> list[slice]:
-    """Rows of x whose kernel values with ``other`` points fit a processor's cache."""
-    rows = max(16, _VALUES // other)
-    return [slice(start, min(start + rows, len(x))) for start in range(0, len(x), rows)]
+def _starts(n: int) -> range:
+    return range(0, n, _TILE)
 
 
-def _cross_mean(x: Floats, y: Floats, kernel: Kernel, bandwidth: float) -> float:
-    return math.fsum(_kernel_sum(x[rows], y, kernel, bandwidth) for rows in _blocks(x, len(y))) / (len(x) * len(y))
+def _cross_mean(x: Floats, y: Floats, kernel: _Kernel) -> float:
+    rows, columns = kernel.sides(x)[0], kernel.sides(y)[1]
+    parts = [
+        kernel.total(rows[i : i + _TILE], columns[j : j + _TILE]) for i in _starts(len(x)) for j in _starts(len(y))
+    ]
+    return math.fsum(parts) / (len(x) * len(y))
 
 
-def _own_mean(x: Floats, kernel: Kernel, bandwidth: float) -> float:
-    """Mean of k(x, x') over different points, each pair worked out once."""
-    n, parts = len(x), []
-    for rows in _blocks(x, len(x)):
-        parts.append(_kernel_sum(x[rows], x[rows], kernel, bandwidth))
-        if rows.stop < n:
-            parts.append(2.0 * _kernel_sum(x[rows], x[rows.stop :], kernel, bandwidth))
-    own = 1.0 if kernel == "rbf" else ((x * x).sum(axis=1) / x.shape[1] + 1.0) ** 3
-    return (math.fsum(parts) - float(np.broadcast_to(own, n).sum())) / (n * (n - 1))
+def _own_mean(x: Floats, kernel: _Kernel) -> float:
+    """Mean of k(x, x') over different points; a tile off the diagonal is worked out once."""
+    n, (rows, columns) = len(x), kernel.sides(x)
+    parts = [
+        (1.0 if i == j else 2.0) * kernel.total(rows[i : i + _TILE], columns[j : j + _TILE])
+        for i in _starts(n)
+        for j in range(i, n, _TILE)
+    ]
+    own = n if kernel.kernel == "rbf" else float((((x * x).sum(axis=1) / x.shape[1] + 1.0) ** 3).sum())
+    return (math.fsum(parts) - own) / (n * (n - 1))
 
 
 def mmd_squared(x: Floats, y: Floats, kernel: Kernel = "rbf", bandwidth: float | None = None) -> float:
@@ -84,8 +97,8 @@ def mmd_squared(x: Floats, y: Floats, kernel: Kernel = "rbf", bandwidth: float |
             raise DataError("The kernel's bandwidth is zero: half of the real points are equal. Give a bandwidth.")
         origin = y[0]
         x, y = x - origin, y - origin
-    own = _own_mean(x, kernel, width) + _own_mean(y, kernel, width)
-    return own - 2.0 * _cross_mean(x, y, kernel, width)
+    values = _Kernel(kernel, width)
+    return _own_mean(x, values) + _own_mean(y, values) - 2.0 * _cross_mean(x, y, values)
 
 
 def kid(generated: Floats, real: Floats) -> float:

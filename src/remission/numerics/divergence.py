@@ -1,4 +1,7 @@
-"""Divergences between histograms (KL, JS, TV, MAUVE), the Inception score and perplexity."""
+"""Divergences between histograms (KL, JS, TV, MAUVE), the Inception score and perplexity.
+
+Histograms are checked and brought to sum 1 here; the formulas they share with symbols are those of ``counts``.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import math
 import numpy as np
 
 from remission.errors import DataError
+from remission.numerics import counts
 from remission.numerics.arrays import Floats, Integers
 
 
@@ -27,9 +31,7 @@ def _pair(p: Floats, q: Floats) -> tuple[Floats, Floats]:
 
 def entropy(p: Floats) -> float:
     """-sum p ln p in nats."""
-    p = shares_of(p)
-    p = p[p > 0]
-    return float(-(p * np.log(p)).sum())
+    return float(counts.entropy(shares_of(p)))
 
 
 def kullback_leibler(p: Floats, q: Floats) -> float:
@@ -39,24 +41,17 @@ def kullback_leibler(p: Floats, q: Floats) -> float:
     >>> kullback_leibler(np.array([1.0, 0.0]), np.array([0.5, 0.5])).__round__(4)
     0.6931
     """
-    p, q = _pair(p, q)
-    here = p > 0
-    if (q[here] == 0).any():
-        return math.inf
-    return float((p[here] * np.log(p[here] / q[here])).sum())
+    return float(counts.kullback_leibler(*_pair(p, q)))
 
 
 def jensen_shannon(p: Floats, q: Floats) -> float:
     """Half of KL to the middle from either side, in nats: 0 to ln 2."""
-    p, q = _pair(p, q)
-    middle = (p + q) / 2
-    return 0.5 * kullback_leibler(p, middle) + 0.5 * kullback_leibler(q, middle)
+    return float(counts.jensen_shannon(*_pair(p, q)))
 
 
 def total_variation(p: Floats, q: Floats) -> float:
     """Half of sum |p - q|, 0 to 1."""
-    p, q = _pair(p, q)
-    return float(0.5 * np.abs(p - q).sum())
+    return float(counts.total_variation(*_pair(p, q)))
 
 
 def smoothed(histogram: Floats, n: int) -> Floats:

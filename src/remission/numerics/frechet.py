@@ -40,10 +40,11 @@ def frechet_of_moments(mean: Floats, cov: Floats, other_mean: Floats, other_cov:
 
 def _centred(points: Floats, origin: Floats) -> tuple[Floats, Floats]:
     """Mean relative to ``origin``, and R with R'R the covariance (ddof 1)."""
-    shifted = points - origin
-    mean = shifted.mean(axis=0)
-    rest = (shifted - mean) / np.sqrt(len(points) - 1)
-    return mean, rest if len(rest) <= rest.shape[1] else _root(rest.T @ rest)
+    rest = points - origin
+    mean = rest.mean(axis=0)
+    rest -= mean
+    freedom = len(points) - 1
+    return mean, rest / np.sqrt(freedom) if len(rest) <= rest.shape[1] else _root(rest.T @ rest / freedom)
 
 
 def frechet_distance(x: Floats, y: Floats) -> float:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from remission.numerics.arrays import Floats
+from remission.numerics.arrays import Booleans, Floats
 from remission.numerics.jit import jit
 from remission.numerics.random import chisquare, normal, seed
 
@@ -58,23 +58,64 @@ def rows_of(items: Floats, weight: Floats | None, centre: bool) -> tuple[Floats,
 
 @jit(fast=True)
 def _back(upper, x):  # type: ignore[no-untyped-def]
-    """Solve R x' = x in place, R upper triangular: row by row."""
+    """Solve R x' = x in place, R upper triangular: four rows at a time, which share what they read of x."""
     d = x.size
-    for a in range(d - 1, -1, -1):
+    last = d
+    while last >= 4:
+        low = last - 4
+        one, two, three, four = 0.0, 0.0, 0.0, 0.0
+        for b in range(last, d):
+            known = x[b]
+            one += upper[low, b] * known
+            two += upper[low + 1, b] * known
+            three += upper[low + 2, b] * known
+            four += upper[low + 3, b] * known
+        x[low] -= one
+        x[low + 1] -= two
+        x[low + 2] -= three
+        x[low + 3] -= four
+        _corner_back(upper, x, low, last)
+        last = low
+    for a in range(last):
         total = 0.0
-        for b in range(a + 1, d):
+        for b in range(last, d):
             total += upper[a, b] * x[b]
-        x[a] = (x[a] - total) / upper[a, a]
+        x[a] -= total
+    _corner_back(upper, x, 0, last)
+
+
+@jit(inline=True)
+def _corner_back(upper, x, low, high):  # type: ignore[no-untyped-def]
+    for a in range(high - 1, low - 1, -1):
+        total = x[a]
+        for b in range(a + 1, high):
+            total -= upper[a, b] * x[b]
+        x[a] = total / upper[a, a]
 
 
 @jit(fast=True)
 def _forth(upper, x):  # type: ignore[no-untyped-def]
-    """Solve R' x' = x in place, R upper triangular: row by row of R."""
+    """Solve R' x' = x in place, R upper triangular: four rows of R at a time."""
     d = x.size
-    for a in range(d):
+    low = 0
+    while low + 4 <= d:
+        high = low + 4
+        _corner_forth(upper, x, low, high)
+        one, two, three, four = x[low], x[low + 1], x[low + 2], x[low + 3]
+        for b in range(high, d):
+            x[b] -= (one * upper[low, b] + two * upper[low + 1, b]) + (
+                three * upper[low + 2, b] + four * upper[low + 3, b]
+            )
+        low = high
+    _corner_forth(upper, x, low, d)
+
+
+@jit(inline=True)
+def _corner_forth(upper, x, low, high):  # type: ignore[no-untyped-def]
+    for a in range(low, high):
         step = x[a] / upper[a, a]
         x[a] = step
-        for b in range(a + 1, d):
+        for b in range(a + 1, high):
             x[b] -= step * upper[a, b]
 
 
@@ -141,18 +182,60 @@ def _conjugate(whole, penalty, out, done):  # type: ignore[no-untyped-def]
             _back(whole[i], out[i])
 
 
+@jit()
+def _heights(whole, finite, heights):  # type: ignore[no-untyped-def]
+    """How many rows of R stand above the zero ones (r,), and where R and q are finite (r,)."""
+    d = whole.shape[1] - 1
+    for i in range(whole.shape[0]):
+        finite[i], heights[i] = True, 0
+        for a in range(d + 1):
+            for b in range(a, d + 1):
+                finite[i] = finite[i] and abs(whole[i, a, b]) < np.inf
+                if b < d and whole[i, a, b] != 0.0:
+                    heights[i] = a + 1
+
+
+@jit()
+def _lower_solve(upper, x, done):  # type: ignore[no-untyped-def]
+    """Solve S' x' = x in place where the rank of S is full; ``done`` (r,) says where."""
+    for i in range(x.shape[0]):
+        done[i] = _full_rank(upper[i], x.shape[1])
+        if done[i]:
+            _forth(upper[i], x[i])
+
+
+def _wide(whole: Floats, height: int, out: Floats, done: Booleans) -> None:
+    """Least norm where R has ``height`` rows of full rank: R' = Q S, x = Q S'^-1 q."""
+    d = whole.shape[1] - 1
+    across, upper = np.linalg.qr(np.swapaxes(whole[:, :height, :d], 1, 2))
+    x = np.ascontiguousarray(whole[:, :height, d])
+    _lower_solve(np.ascontiguousarray(upper), x, done)
+    out[done] = (across @ x[:, :, None])[done, :, 0]
+
+
 def least_squares(whole: Floats, count: Floats) -> Floats:
     """The x (r, d) of least norm among those of least |R x - q|; ``count`` rows lie behind each factor.
 
     ``whole`` (r, d + 1, d + 1) holds R and q side by side. Back substitution where all pivots exceed ILL times the
-    largest; elsewhere by singular values, those below max(count, d) eps times the largest counting as zero, as
-    ``numpy.linalg.lstsq`` does. NaN in, NaN out.
+    largest; where that holds of the factor of R', R having fewer rows than columns, through it; elsewhere by singular
+    values, those below max(count, d) eps times the largest counting as zero, as ``numpy.linalg.lstsq`` does. NaN in,
+    NaN out.
     """
     d = whole.shape[1] - 1
     out, done = np.empty((len(whole), d)), np.empty(len(whole), np.bool_)
     _solve(whole, out, done)
+    if done.all():
+        return out
+    finite, heights = np.empty(len(whole), np.bool_), np.empty(len(whole), np.int64)
+    _heights(whole, finite, heights)
+    for height in np.unique(heights[~done & finite]):
+        if 0 < height < d:
+            which = np.flatnonzero(~done & finite & (heights == height))
+            found, solved = np.empty((len(which), d)), np.empty(len(which), np.bool_)
+            _wide(whole[which], int(height), found, solved)
+            out[which[solved]], done[which] = found[solved], solved
     for i in np.flatnonzero(~done):
-        if np.isfinite(whole[i]).all():
+        if finite[i]:
             cut = max(float(count[i]), d) * np.finfo(float).eps
             out[i] = np.linalg.lstsq(whole[i, :d, :d], whole[i, :d, d], rcond=cut)[0]
         else:
@@ -200,14 +283,12 @@ def draw_rows(  # type: ignore[no-untyped-def]
     d = coefficients.shape[1]
     freedom = n - 1 if centre else n
     state, line = np.empty(4, np.uint64), np.empty(d)
-    scale = math.sqrt(weight)
+    scale, diagonal = math.sqrt(weight), False
     for i in range(coefficients.shape[0]):
         seed(first, second, replicates[i], state)
         upper, w = root[min(i, root.shape[0] - 1)], coefficients[i]  # one root serves all replicates, or one each
-        diagonal = True
-        for a in range(d):
-            for b in range(a + 1, d):
-                diagonal = diagonal and upper[a, b] == 0.0
+        if i < root.shape[0]:
+            diagonal = _is_diagonal(upper)
         mean[i] = 0.0
         if centre and n > 0:
             for a in range(d):
@@ -231,6 +312,15 @@ def draw_rows(  # type: ignore[no-untyped-def]
         factor[i, d, d] = noise[i] * math.sqrt(chisquare(state, float(max(0, freedom - d))))
         if scale != 1.0:
             factor[i] *= scale
+
+
+@jit()
+def _is_diagonal(upper):  # type: ignore[no-untyped-def]
+    for a in range(upper.shape[0]):
+        for b in range(a + 1, upper.shape[1]):
+            if upper[a, b] != 0.0:
+                return False
+    return True
 
 
 @jit(fast=True, inline=True)

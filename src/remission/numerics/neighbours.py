@@ -145,12 +145,13 @@ def _balls(real, made, rough, at, lengths, scale, radii, limit, closed, inside, 
         i = start + row
         slack = scale * (size[i] + reach) ** 2
         shift, sure = size[i] ** 2 - slack, mine[i] - slack - size[i] ** 2
-        _flag(rough[row], number(mine[i] - shift), limit[first:], number(shift), flags)
+        low = number(mine[i] - shift)
+        _flag(rough[row], low, limit[first:], number(np.inf if covered[i] else shift), flags)
         for eight in range(eights.size):
             if not eights[eight]:
                 continue
             for c in range(8 * eight, 8 * eight + 8):
-                if not flags[c]:
+                if not flags[c] or (covered[i] and rough[row, c] > low):
                     continue
                 j, value = first + c, rough[row, c]
                 if value >= sure or not covered[i]:
@@ -170,12 +171,15 @@ class _Screen:
     """
 
     def __init__(self, x: Floats, among: Floats) -> None:
-        origin = among[0] + (among - among[0]).mean(axis=0)
-        y = among - origin
-        other = (y * y).sum(axis=1)
         self.mirrored = x is among
-        x, size = (y, other) if self.mirrored else (x - origin, ((x - origin) ** 2).sum(axis=1))
+        with np.errstate(over="ignore", invalid="ignore"):
+            origin = among[0] + (among - among[0]).mean(axis=0)
+            y = among - origin
+            x = y if self.mirrored else x - origin
+            size, other = (np.einsum("nd,nd->n", rows, rows) for rows in (x, y))
         top = max(float(size.max()), float(other.max()))
+        if not top < 1e300:
+            raise DataError("Items lie so far apart that squared distances overflow. Rescale them.")
         self.kind: Any = np.float32 if 1e-20 < top < 1e30 else np.float64
         self.scale = 4.0 * (x.shape[1] + 8) * float(np.finfo(self.kind).eps)
         self.lengths = np.sqrt(size), np.sqrt(other)

@@ -57,7 +57,7 @@ class Neighbourhood:
     def __init__(self, points: Floats) -> None:
         square = distances(points_of(points), points_of(points))
         np.fill_diagonal(square, np.inf)
-        order = np.argsort(square, axis=1, kind="stable")[:, :-1]
+        order = np.argsort(square, axis=1)[:, :-1]  # the order of equal distances decides nothing
         self._sorted = np.take_along_axis(square, order, axis=1)
         self._order = order.astype(np.int32)
 

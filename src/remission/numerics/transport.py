@@ -50,15 +50,16 @@ def wasserstein(a: Floats, b: Floats, p: float = 1.0) -> float:
     >>> wasserstein(np.array([0.0, 1.0]), np.array([5.0, 6.0]))
     5.0
     """
-    a, b = np.sort(_line(a)), np.sort(_line(b))
+    a, b = _line(a), _line(b)
     equal = a.size == b.size
     cost = float(_sorted_cost(a[None], b[None], p)[0] if equal else _quantile_cost(a, b, float(p)))
     return cost ** (1.0 / p)
 
 
 def _line(values: Floats) -> Floats:
-    array = np.asarray(values, np.float64).ravel()
-    if not array.size or not np.isfinite(array).all():
+    """Sorted values; NaN and infinity stand at the ends then."""
+    array = np.sort(np.asarray(values, np.float64).ravel())
+    if not array.size or not np.isfinite(array[[0, -1]]).all():
         raise DataError("A distance on the line needs at least one value, none of them NaN or infinite.")
     return array
 

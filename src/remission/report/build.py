@@ -59,6 +59,8 @@ def build(store: RunStore, title: str = "") -> Report:
         sections.append(Section("Samples", text, galleries=made))
     sections += _families(charts, leading)
     sections.append(_numbers(store, by_metric))
+    if store.profile:
+        sections.insert(1, _profile(store))
     if len(store.verdicts) > 2:
         sections.append(_definitions(store))
     if store.theory or store.refused:
@@ -295,6 +297,31 @@ def _last(store: RunStore, metric: str, name: str, row: Row) -> tuple[Any, ...]:
     ends = (_float(row.get("low")), _float(row.get("high")))
     value = narrative.value_of(row)
     return (metric, name, row["generation"], value, *ends, row.get("of", "mean"), row.get("n"), "; ".join(laws))
+
+
+def _profile(store: RunStore) -> Section:
+    """What moved on which axis, for every setting."""
+    points = sorted({row["point"] for row in store.profile})
+    cells = {(row["axis"], row["row"], row["point"]): row for row in store.profile}
+    keys = list(dict.fromkeys((row["axis"], row["row"]) for row in store.profile))
+    rows = []
+    axis = ""
+    for key in keys:
+        shown = [_moved(cells.get((*key, point))) for point in points]
+        rows.append((key[0] if key[0] != axis else "", title_of(key[1]), *shown))
+        axis = key[0]
+    heads = tuple(store.point_names[point] or "first generation to last" for point in points)
+    text = (
+        "What changed from the first generation to the last, axis by axis; medians over replicates. No single number says "
+        "collapse: precision can rise while variety dies, and copies look most faithful of all."
+    )
+    return Section("Collapse profile", text, tables=(Table("", ("axis", "measure", *heads), tuple(rows)),))
+
+
+def _moved(row: Row | None) -> str:
+    if row is None:
+        return ""
+    return f"{plain_number(row['first'])} to {plain_number(row['last'])}: {row['verdict']}"
 
 
 def _definitions(store: RunStore) -> Section:

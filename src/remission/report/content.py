@@ -32,6 +32,7 @@ class RunStore(Protocol):
         directions: what each metric does in collapse: falls, rises or either.
         samples: point -> generation -> items ``(n, *item)``; generation 0 is real.
         space: ``kind, shape, size, names, picture, joiner``.
+        profile: rows ``axis, row, first, last, change, low, high, verdict, point``.
         verdicts: rows ``definition, verdict, sentence, point``.
     """
 
@@ -73,6 +74,9 @@ class RunStore(Protocol):
 
     @property
     def citations(self) -> list[str]: ...
+
+    @property
+    def profile(self) -> list[dict[str, Any]]: ...
 
     @property
     def verdicts(self) -> list[dict[str, Any]]: ...

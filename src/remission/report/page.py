@@ -56,6 +56,7 @@ def render(report: Report) -> str:
             script_hash=f"sha256-{digest}",
             version=_version(),
         )
+        .lstrip()
     )
 
 
