@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", NUMBA_NUM_THREADS="1", MKL_NUM_THREADS="1")
-
-import argparse
 import time
 from collections import Counter
 
 import numpy as np
 
+from benchmarks import _peer
 from remission.data import Floats
 from remission.lab.profile import profile
 
@@ -44,6 +40,7 @@ def interval(hits: int, n: int) -> str:
 
 
 def verdicts(world: str, which: str, seeds: range) -> Counter[str]:
+    """How often each verdict was given."""
     found: Counter[str] = Counter()
     for seed in seeds:
         sets = sets_of(world, seed)
@@ -51,12 +48,9 @@ def verdicts(world: str, which: str, seeds: range) -> Counter[str]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--quick", action="store_true", help="5 seeds instead of 50, 5 good sets a world instead of 134"
-    )
-    quick = parser.parse_args().quick
+def main(arguments: list[str] | None = None) -> None:
+    """The table; ``--quick``: 5 seeds instead of 50, and 5 good sets a world instead of 134."""
+    quick = _peer.quick(__doc__, arguments)
     seeds, many = (5, 5) if quick else (50, 134)
     print(f"{'world':10s} {'set':10s} {'right':>9s}  verdicts")
     alarms = total = 0

@@ -8,6 +8,8 @@ linearly. The mean final log-variance of both must agree.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from benchmarks import _peer
@@ -57,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
     for fast, goal in ((False, 20), (True, 250)):
         wanted = experiment(replicates, generations, fast)
         ours(experiment(2, 2, fast))
-        timed = _peer.best_of(lambda: ours(wanted), lambda: peer(few, generations), rounds=1 if quick else 5)
+        timed = _peer.best_of(partial(ours, wanted), partial(peer, few, generations), rounds=1 if quick else 5)
         _peer.line(
             f"Gaussian replace {replicates} x {generations} x 100, {'fast path' if fast else 'plain'}",
             timed.ours, timed.peer * replicates / few, goal,

@@ -6,6 +6,7 @@ import gzip
 import os
 import random
 from collections import Counter, defaultdict
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
@@ -73,8 +74,8 @@ def main(arguments: list[str] | None = None) -> None:
         source, blocks = corpus(tokens, size)
         ours(blocks[:10], size, order)
         timed = _peer.best_of(
-            lambda: ours(blocks, size, order),
-            lambda: peer(blocks, order),
+            partial(ours, blocks, size, order),
+            partial(peer, blocks, order),
             1 if quick else 3,
         )
         _peer.line(f"ngram of order {order}, {blocks.size} tokens of {source}", timed.ours, timed.peer, goal)

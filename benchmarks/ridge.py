@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from sklearn.linear_model import Ridge
 
@@ -45,14 +47,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Weak, middling and no penalty."""
     quick = _peer.quick(__doc__, arguments)
     d, n, generations, replicates = 200, 1000, 20, 20 if quick else 100
-    few = 2 if quick else 10  # replicates of the peer; its time is scaled up linearly
+    few = 4 if quick else 10  # replicates of the peer; its time is scaled up linearly
     law = LinearLaw(np.full(d, d**-0.5), 1.0, np.eye(d))
     for ridge, goal in ((1.0, 15), (10.0, 15), (0.0, 15)):
         model = Linear(ridge=ridge, noise=1.0)
         ours(model, law, n, 1, 1)
         timed = _peer.best_of(
-            lambda: ours(model, law, n, generations, replicates),
-            lambda: peer(max(ridge, 1e-9), law, n, generations, few),
+            partial(ours, model, law, n, generations, replicates),
+            partial(peer, max(ridge, 1e-9), law, n, generations, few),
         )
         _peer.line(
             f"ridge {ridge:g}, d = {d}, n = {n}, {generations} generations, {replicates} replicates",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from benchmarks import _peer
@@ -50,13 +52,13 @@ def main(arguments: list[str] | None = None) -> None:
     quick = _peer.quick(__doc__, arguments)
     p = 1 / (np.arange(50_000) + 2.7)
     p /= p.sum()
-    replicates = 2 if quick else 8
+    replicates = 4 if quick else 16
     for n in (10_000, 100_000):
         for fast in (True, False):
             ours(p, n, 1, 1, fast)
             timed = _peer.best_of(
-                lambda: ours(p, n, 20, replicates, fast),
-                lambda: peer(p, n, 20, replicates),
+                partial(ours, p, n, 20, replicates, fast),
+                partial(peer, p, n, 20, replicates),
             )
             _peer.line(
                 f"unigram loop, V = 50000, n = {n}, 20 generations, {'fast path' if fast else 'plain'}",

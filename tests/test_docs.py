@@ -27,6 +27,7 @@ PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
 EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
 NEEDS_DOWNLOAD = {"uci-wine.toml"}
 _BLOCK = re.compile(r"^```(\S[^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_UNDER_NAME = re.compile(r"^`(\w+\.py)`[^\n]*\n\n```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _PROGRESS = re.compile(r"^.*: \d+ %, about \d+ s left$", re.MULTILINE)
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -59,10 +60,13 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def write_files(page: Path, folder: Path) -> None:
+    """Blocks marked ``file=NAME``, and those under a paragraph that begins with the name of a file."""
     for info, content in blocks(page):
         _, mark, name = info.partition("file=")
         if mark:
             (folder / name).write_text(content, encoding="utf-8")
+    for match in _UNDER_NAME.finditer(page.read_text(encoding="utf-8")):
+        (folder / match[1]).write_text(match[2], encoding="utf-8")
 
 
 # --- reference pages --------------------------------------------------------------------------------------------
@@ -243,7 +247,12 @@ def test_the_example_that_needs_a_download(place: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("name", ["own-metric", "filter"])
 def test_examples_run(name: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = str(ROOT / "examples" / f"{name}.toml")
-    assert command_line(["run", file, "--set", "replicates=3", "--set", "generations=2", "-o", "out", "--json"]) == 0
+    assert (
+        command_line(
+            ["run", file, "--set", "replicates=3", "--set", "generations=2", "-o", str(place / "out"), "--json"]
+        )
+        == 0
+    )
     assert '"schema": "remission/run/1"' in capsys.readouterr().out
 
 

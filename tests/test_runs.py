@@ -347,6 +347,27 @@ def test_changed_own_code_never_resumes_an_old_run(tmp_path: Path, monkeypatch: 
     assert Experiment.from_toml(text).id != first
 
 
+def test_a_run_with_own_parts_can_be_recreated_from_its_folder_alone(tmp_path: Path) -> None:
+    """The user's module is gone: the code kept in the run folder re-creates the run, and a report needs no code at all."""
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "gone_parts.py").write_text((ROOT / "tests" / "own_parts.py").read_text())
+    (work / "own.toml").write_text(text_of("own").replace("tests.own_parts", "gone_parts"))
+    remission = [sys.executable, "-m", "remission"]
+    subprocess.run([*remission, "run", "own.toml", "-o", "run"], cwd=work, check=True, capture_output=True)
+    (work / "gone_parts.py").rename(work / "elsewhere.txt")
+    done = subprocess.run(
+        [*remission, "rerun", "work/run", "--replicate", "2"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    (work / "run" / "modules" / "gone_parts.py").unlink()
+    done = subprocess.run([*remission, "report", "work/run"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    done = subprocess.run([*remission, "rerun", "work/run"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Cannot import 'gone_parts'" in done.stderr
+
+
 def test_unequal_replicates_and_generations_in_a_sweep(tmp_path: Path) -> None:
     store = execute(Experiment.from_toml(text_of("gaussian") + "[sweep]\ngenerations = [2, 5]"), tmp_path / "run")
     assert store.is_complete

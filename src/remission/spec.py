@@ -367,13 +367,18 @@ def search_also(folder: Path | None) -> None:
 
 def own_modules(experiment: Experiment) -> dict[str, str]:
     """sha256 of every source file outside the package that a part of the experiment comes from."""
-    found: dict[str, str] = {}
+    return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in own_files(experiment).items()}
+
+
+def own_files(experiment: Experiment) -> dict[str, Path]:
+    """Module name -> source file of every part that is not of the package."""
+    found: dict[str, Path] = {}
 
     def visit(value: Any) -> None:
         if isinstance(value, Component):
             file = registry.origin_file(type(value))
             if file is not None and file.is_file():
-                found[type(value).__module__] = hashlib.sha256(file.read_bytes()).hexdigest()
+                found[type(value).__module__] = file
             for name in field_types(type(value)):
                 visit(getattr(value, name))
         elif isinstance(value, (tuple, list)):

@@ -6,6 +6,7 @@
     provenance.json    versions, machine, command, content hashes of inputs and own modules
     facts.json         points, item space, directions of rows, closed forms and why others do not apply
     rows/*.parquet     point, replicate, generation, metric, value; one part per finished block
+    modules/*.py       the user's own modules as they were run, if there are any
     samples/*.npz      examples per generation of replicate 0
     log.jsonl          what happened when
 
@@ -23,6 +24,7 @@ import math
 import os
 import re
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +35,7 @@ import numpy as np
 from remission.data import Array, Floats
 from remission.errors import StoreError
 from remission.loop import Generation
-from remission.spec import Experiment
+from remission.spec import Experiment, own_files, own_modules, search_also
 
 _PART = re.compile(r"point-(\d+)-replicates-(\d+)-(\d+)\.parquet")
 
@@ -69,6 +71,10 @@ class Run:
                 raise StoreError(f"'{folder}' is not empty and not a run folder. Choose another folder with -o.")
             for name in ("rows", "samples"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
+            for name, file in own_files(experiment).items():
+                kept = folder / "modules" / Path(*name.split(".")).with_suffix(".py")
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                write_text(kept, file.read_text(encoding="utf-8"))
             write_text(folder / "experiment.toml", experiment.to_toml())
             write_text(folder / "facts.json", json.dumps(facts, indent=1, allow_nan=True))
             write_text(folder / "provenance.json", json.dumps(provenance | {"id": experiment.id}, indent=1))
@@ -148,9 +154,25 @@ class Run:
         return (self.folder / "experiment.toml").read_text(encoding="utf-8")
 
     @cached_property
+    def tables(self) -> dict[str, Any]:
+        """The resolved experiment as nested tables; imports nothing."""
+        return tomllib.loads(self.toml)
+
+    @property
+    def level(self) -> float:
+        """Of all intervals."""
+        return float(self.tables["experiment"]["level"])
+
+    @cached_property
     def experiment(self) -> Experiment:
-        """The experiment (its own modules must be importable)."""
+        """The experiment. Modules of the user's are found where they were, or as kept in the folder."""
+        search_also(self.folder / "modules")
         return Experiment.from_toml(self.toml)
+
+    def changed_modules(self) -> list[str]:
+        """Modules of the user's whose code is no longer what was run."""
+        now = own_modules(self.experiment)
+        return [name for name, digest in self.provenance["modules"].items() if now.get(name) != digest]
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
@@ -210,7 +232,7 @@ class Run:
         return out
 
 
-_OURS = {"rows", "samples", "experiment.toml", "facts.json", "log.jsonl", ".lock"}
+_OURS = {"rows", "samples", "modules", "experiment.toml", "facts.json", "log.jsonl", ".lock"}
 
 
 def _write_rows(path: Path, point: int, generations: Sequence[Generation]) -> None:

@@ -43,10 +43,8 @@ def command(
     from remission.report.build import build
     from remission.report.export import export
     from remission.report.page import write
-    from remission.spec import search_also
     from remission.store import Run
 
-    search_also(folder.resolve().parent)
     reading = Reading(Run(folder))
     report = build(reading)
     target = output or folder / "report.html"

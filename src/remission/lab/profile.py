@@ -153,6 +153,11 @@ def profile(
     1 - level; besides, an alarm needs an effect that matters, so a large n cannot turn a trifle into a verdict.
     Intervals come from random halves (delete-half jackknife: no repeated points, which would disturb neighbours).
 
+    Measured (``benchmarks/collapse_profile.py``; 600 training and held-out items, 560 generated ones; a mixture of 8
+    Gaussians in 24 dimensions, one Gaussian in 2 and in 8): of 50 sets each, healthy ones were called healthy, sets
+    with half of the modes and of the spread collapsed, and noisy copies of training items memorised, 450 of 450 right;
+    of 402 healthy sets 2 raised an alarm (0.5 %, 95 % interval 0.1 to 1.8 %).
+
     Args:
         real: training items (t, d), t >= 2.
         reference: held-out real items (n, d), never trained on.

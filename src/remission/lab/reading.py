@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cached_property
 from typing import Any
 
@@ -43,7 +42,7 @@ class Reading:
     @cached_property
     def experiment(self) -> dict[str, Any]:
         """The resolved experiment as nested tables."""
-        return tomllib.loads(self.toml)
+        return self.run.tables
 
     @cached_property
     def summary(self) -> list[dict[str, Any]]:

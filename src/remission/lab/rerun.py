@@ -35,6 +35,11 @@ def rerun(store: Run, replicate: int, point: int = 0) -> Comparison:
         SpecError: no such replicate or point, or it was not stored yet.
     """
     points = store.experiment.points
+    if changed := store.changed_modules():
+        raise SpecError(
+            f"{', '.join(changed)} changed since the run was made, so it would not be the same. The code that was run is "
+            f"kept in '{store.folder / 'modules'}'."
+        )
     if not 0 <= point < len(points):
         raise SpecError(f"The run has {len(points)} points, numbered from 0. Got {point}.")
     if not 0 <= replicate < points[point].experiment.replicates:

@@ -19,7 +19,7 @@ def summary(run: Run) -> list[dict[str, Any]]:
     estimated from the replicates made (see :func:`remission.estimate.mean_is_estimable`). ``mean_log`` is the mean
     natural logarithm, NaN unless all values are positive. ``n`` counts values that are numbers.
     """
-    level = run.experiment.level
+    level = run.level
     return [
         {"point": point, "generation": t, "metric": metric} | one_row(column, level)
         for (point, metric), values in sorted(run.values().items())

@@ -12,7 +12,7 @@ from remission.store import Run
 
 def profile_of(run: Run) -> list[dict[str, Any]]:
     """The collapse profile of every point as flat rows: axis, row, first, last, change, low, high, verdict."""
-    values, level = run.values(), run.experiment.level
+    values, level = run.values(), run.level
     rows: list[dict[str, Any]] = []
     for point in range(len(run.facts["points"])):
         trajectory = {metric: array for (index, metric), array in values.items() if index == point}

@@ -10,9 +10,12 @@ from remission.numerics.neighbours import points_of
 
 
 def _root(cov: Floats) -> Floats:
-    """R (k, d) with R'R = cov; a direction that rounding made negative has no variance."""
-    values, vectors = np.linalg.eigh(cov)
-    return np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
+    """R (k, d) with R'R = cov; where rounding made a direction negative it has no variance."""
+    try:
+        return np.linalg.cholesky(cov).T
+    except np.linalg.LinAlgError:  # singular
+        values, vectors = np.linalg.eigh(cov)
+        return np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
 
 
 def _join(gap: Floats, one: Floats, other: Floats) -> float:
