@@ -72,7 +72,8 @@ def _part(name: str, told: dict[str, Any]) -> str:
             [f"`{field['name']}`", field["type"], f"`{field['default']}`", meanings.pop(field["name"], "")]
             for field in told["parameters"]
         ]
-        blocks.append(_table(["parameter", "type", "default", "meaning"], rows))
+        shown = 4 if any(row[3] for row in rows) else 3
+        blocks.append(_table(["parameter", "type", "default", "meaning"][:shown], [row[:shown] for row in rows]))
     if meanings:
         blocks.append("\n".join(f"- `{key}`: {meaning}" for key, meaning in meanings.items()))
     if told.get("columns"):
@@ -111,6 +112,8 @@ def markdown(text: str) -> tuple[str, dict[str, str]]:
             )
         elif body.lstrip().startswith(">>>"):
             blocks.append(f"```pycon\n{body}\n```")
+        elif re.match(r"=+( +=+)+$", body.split("\n")[0]):
+            blocks.append(_rst_table(body.split("\n")))
         elif "====" in body or block.startswith(" ") or "──" in body:
             blocks.append(f"```text\n{body}\n```")
         else:
@@ -122,7 +125,26 @@ def markdown_line(text: str) -> str:
     """Roles and double backticks as Markdown code; no accidental HTML."""
     text = re.sub(r"``(.+?)``", r"`\1`", _ROLE.sub(r"`\1`", text), flags=re.DOTALL)
     pieces = re.split(r"(`[^`]*`)", text)
-    return "".join(piece if piece.startswith("`") else piece.replace("<", "&lt;") for piece in pieces)
+    return "".join(piece if piece.startswith("`") else _prose(piece) for piece in pieces)
+
+
+def _prose(text: str) -> str:
+    return text.replace("<", "&lt;").replace("THEORY", "[theory](theory.md)")
+
+
+def _rst_table(lines: list[str]) -> str:
+    """A simple table: its columns begin where the runs of = begin; a row goes on while its first cell is empty."""
+    starts = [match.start() for match in re.finditer("=+", lines[0])]
+    ends = [*starts[1:], None]
+    rows: list[list[str]] = []
+    for line in lines[1:]:
+        if not line.startswith("="):
+            cells = [line[start:end].strip() for start, end in zip(starts, ends, strict=True)]
+            if cells[0]:
+                rows.append(cells)
+            else:
+                rows[-1] = [f"{old} {new}".strip() for old, new in zip(rows[-1], cells, strict=True)]
+    return _table(rows[0], [[markdown_line(cell) for cell in row] for row in rows[1:]])
 
 
 def _items(body: str) -> list[tuple[list[str], str]]:

@@ -297,6 +297,35 @@ def test_a16_filter_in_the_loop(curated: bool, expected: float) -> None:
     assert_agrees(rows["moments.total"][:, -1], 1.0, "sum law")
 
 
+REGIMES = {
+    "lagged": 'kind = "replace"\nlag = 3',
+    "window": 'kind = "accumulate"\nwindow = 4',
+    "subsample with replacement": 'kind = "accumulate-subsample"\nwith_replacement = true',
+    "subsample of a window": 'kind = "accumulate-subsample"\nwindow = 3\nlag = 2',
+    "fresh on accumulate": 'kind = "fresh"\nshare = 0.3\nbase = { kind = "accumulate" }',
+    "fresh on a schedule": 'kind = "fresh"\nshare = [0.0, 0.1, 0.2, 0.5]',
+    "periodic": 'kind = "periodic"\nevery = 4\nshare = 0.5',
+    "web": 'kind = "web"\nsynthetic = { start = 0.1, step = 0.1, high = 0.95 }\nbase = { kind = "accumulate" }',
+    "stages": 'kind = "stages"\ndurations = [4]\nregimes = [{ kind = "replace" }, { kind = "accumulate" }]',
+}
+
+
+@pytest.mark.parametrize("regime", REGIMES.values(), ids=list(REGIMES))
+def test_sum_law_and_recursion_in_every_regime(regime: str) -> None:
+    """E (mu - mu0)^2 + E s^2 = s0^2 whatever the regime, and the general recursion meets both parts of it."""
+    from remission import Experiment
+    from remission.lab.predictions import predictions
+
+    text = GAUSSIAN.format(T=10, n=20, regime=regime, estimator="mle", fast="false", bias=1.0)
+    text = text.replace("samples = 20", "samples = { start = 20, step = 3 }")
+    rows = measure(text, 30_000)
+    assert_agrees(rows["moments.total"][:, -1], 1.0, "sum law")
+    found, _ = predictions(Experiment.from_toml(text).world())
+    theory = {one.metric: one.values[-1] for one in found if one.law == "moment-recursion"}
+    assert_agrees(rows["moments.error"][:, -1], theory["moments.error"], "error of the mean")
+    assert_agrees(rows["moments.variance"][:, -1], theory["moments.variance"], "variance within")
+
+
 def test_the_check_rejects_a_wrong_law() -> None:
     """The power line of the battery: the check itself must be able to fail."""
     rows = gaussian('kind = "replace"', 5, 50, 20_000)
