@@ -31,6 +31,7 @@ TITLES = {
         "which the notes, the tests and other pages name a law.",
     ),
 }
+SCHEDULE = ("int | float | list of int | float | Ramp", "[schedule](../experiment-file.md#schedules)")
 _ITEM = re.compile(r"^(\S[^:]*): (.*)$")
 _ROLE = re.compile(r":[a-z]+:`~?([^`]+)`")
 
@@ -69,7 +70,12 @@ def _part(name: str, told: dict[str, Any]) -> str:
     blocks = [f"## {name}", text]
     if told["parameters"]:
         rows = [
-            [f"`{field['name']}`", field["type"], f"`{field['default']}`", meanings.pop(field["name"], "")]
+            [
+                f"`{field['name']}`",
+                field["type"].replace(*SCHEDULE),
+                f"`{field['default']}`",
+                meanings.pop(field["name"], ""),
+            ]
             for field in told["parameters"]
         ]
         shown = 4 if any(row[3] for row in rows) else 3

@@ -191,6 +191,14 @@ def test_python_files_shown_can_be_imported(place: Path) -> None:
     assert np.array_equal(list(run(changed, [1]))[-1].rows["my_block:Range"], whole[1:2])
 
 
+def test_the_layers_are_listed() -> None:
+    from tests.test_layers import LAYERS
+
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    places = [min(text.index(f"`{unit}`", text.index("## Layers")) for unit in layer) for layer in LAYERS]
+    assert places == sorted(places)
+
+
 # --- links ------------------------------------------------------------------------------------------------------
 
 

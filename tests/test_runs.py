@@ -55,6 +55,12 @@ WORLDS = {
         'kind = "replace"',
         '[[curator]]\nkind = "random"\nkeep = 0.9',
     ),
+    "web-one-sided": (
+        'kind = "gaussian"',
+        'kind = "gaussian"',
+        'kind = "web"\nsynthetic = 0.6',
+        '[[curator]]\nkind = "random"\nkeep = 0.5\non = "synthetic"\n[[curator]]\nkind = "random"\nkeep = 0.8\non = "real"',
+    ),
     "mixture": ('kind = "blobs"\ncomponents = 3', 'kind = "gmm"\ncomponents = 3', 'kind = "fresh"', ""),
     "kernel": ('kind = "moons"', 'kind = "kde"\nbandwidth = 0.2', 'kind = "accumulate"', ""),
     "unigram": ('kind = "zipf"\ntypes = 50', 'kind = "unigram"', 'kind = "fixed-real"', ""),
@@ -274,6 +280,37 @@ def _dies_always(unit: int) -> int:
     if unit == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     return unit
+
+
+def test_a_folder_made_anew_is_opened_anew(tmp_path: Path) -> None:
+    import shutil
+
+    execute(Experiment.from_toml(text_of("gaussian")), tmp_path / "run")
+    shutil.rmtree(tmp_path / "run")
+    again = execute(Experiment.from_toml(text_of("gaussian"), ["seed=99"]), tmp_path / "run")
+    assert rerun(again, 3).same
+
+
+@pytest.mark.parametrize("side", ["synthetic", "real", "all"])
+@pytest.mark.parametrize("refill", [True, False])
+def test_one_sided_curators_leave_the_other_side_alone(side: str, refill: bool) -> None:
+    """A random half of the synthetic items is dropped: with refill shares stay, without they move as they must."""
+    from remission.realdata import RealData
+    from remission.rng import Streams
+    from remission.supply import Supply
+
+    text = text_of("web-one-sided").split("[[curator]]")[0]
+    text += f"[[curator]]\nkind = 'random'\nkeep = 0.5\non = '{side}'"
+    experiment = Experiment.from_toml(text, [f"refill={str(refill).lower()}", "samples=40000"])
+    world, streams = experiment.world(), Streams.of(1, [0])
+    real = RealData(world.source, streams, 10)
+    states = {1: world.model.fit(real.draw(100, streams), streams)}
+    found = Supply(world, real, streams).arrivals(2, world.recipe(2), states)
+    share, n = float(found.data.synthetic_share[0]), found.data.n
+    expected = 0.6 if refill or side == "all" else 0.3 / 0.7 if side == "synthetic" else 0.6 / 0.8
+    size = 40_000 if refill else 40_000 * {"all": 0.5, "synthetic": 0.7, "real": 0.8}[side]
+    assert share == pytest.approx(expected, abs=4 * (0.25 / n) ** 0.5)
+    assert n == pytest.approx(size, rel=0.03)
 
 
 def test_the_folder_of_another_experiment_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from remission.data import REAL, Array, Dataset, Floats, Space
 from remission.errors import CurationError
-from remission.interfaces import Curator, FastModel, Labeller, Part, Recipe, State, Statistics
+from remission.interfaces import Curator, FastModel, Judgement, Labeller, Part, Recipe, State, Statistics
 from remission.laws import AnyLaw
 from remission.realdata import RealData, checked_items
 from remission.rng import Streams
@@ -45,8 +45,8 @@ class Supply:
     def arrivals(self, t: int, recipe: Recipe, states: Mapping[int, State]) -> Arrivals:
         """The curated batch of generation t.
 
-        Curators that look only at real or only at synthetic items work on each part of the recipe, which is
-        refilled to its own count; the others work on the mixture. A refill proposes whole rounds of a size that
+        With refill, curators that look only at real or only at synthetic items work on each part of the recipe, which
+        is refilled to its own count; the others work on the mixture. Without refill all work on the mixture. A refill proposes whole rounds of a size that
         depends on nothing but the recipe, so a replicate's draws do not depend on its neighbours.
         """
         streams = self.streams.at(t, "arrivals")
@@ -56,7 +56,7 @@ class Supply:
 
         def draw_part(part: Part) -> Draw:
             side = "real" if part.origin == REAL else "synthetic"
-            curators = [curator for curator in self.world.curators if curator.on == side]
+            curators = [curator for curator in self.world.curators if curator.on == side and self.world.refill]
 
             def plain(count: int, named: Streams, active: Array | None) -> Dataset:
                 return self._part(part, count, states, named, active)
@@ -66,7 +66,7 @@ class Supply:
             return lambda count, named, active: self._fill(t, plain, curators, count, named, active, tally)
 
         makers = [draw_part(part) for part in recipe.arrivals]
-        curators = [curator for curator in self.world.curators if curator.on == "all"]
+        curators = [curator for curator in self.world.curators if curator.on == "all" or not self.world.refill]
 
         def mixture(count: int, named: Streams, active: Array | None) -> Dataset:
             return self._mix(recipe, makers, count, named, active, shuffled=bool(curators))
@@ -216,12 +216,29 @@ def judged(curators: list[Curator], data: Dataset, t: int, streams: Streams) -> 
     """
     keep = np.ones(data.origin.shape, bool)
     for number, curator in enumerate(curators):
-        answer = curator.judge(data if curator.oracle else data.blind(), t, streams.sub(f"judge-{number}"))
+        answer = _on_its_side(curator, data, t, streams.sub(f"judge-{number}"))
         keep &= answer.keep
         if answer.weight is not None:
             weight = answer.weight if data.weight is None else data.weight * answer.weight
             data = dataclasses.replace(data, weight=weight)
     return data, keep
+
+
+def _on_its_side(curator: Curator, data: Dataset, t: int, streams: Streams) -> Judgement:
+    """The judgement of the items a curator looks at; it keeps the others as they are."""
+    synthetic = data.origin > REAL
+    mine = np.ones_like(synthetic) if curator.on == "all" else synthetic == (curator.on == "synthetic")
+    if mine.all():
+        return curator.judge(data if curator.oracle else data.blind(), t, streams)
+    keep, weight = np.ones(mine.shape, bool), np.ones(mine.shape)
+    for i in range(mine.shape[0]):  # each replicate has another number of them
+        places = np.flatnonzero(mine[i])
+        part = data.only(i).take(places[None, :])
+        answer = curator.judge(part if curator.oracle else part.blind(), t, streams.only(i))
+        keep[i, places] = answer.keep[0]
+        if answer.weight is not None:
+            weight[i, places] = answer.weight[0]
+    return Judgement(keep, weight if curator.weighs else None)
 
 
 def _apportion(shares: list[float], count: int) -> list[int]:

@@ -33,12 +33,13 @@ def table(title: str, columns: list[str], rows: list[list[str]], right: Collecti
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     shown = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
     for number, column in enumerate(columns):
         shown.add_column(column, justify="right" if number in right else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*map(Text, row))  # plain text: brackets in labels are no markup
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)

@@ -35,6 +35,7 @@ class Block:
     """A unit of work: replicates first .. last of one grid point of the run in a folder."""
 
     folder: str
+    run: str  # the id of the run, so that a folder made anew is opened anew
     point: int
     first: int
     last: int
@@ -118,7 +119,7 @@ def execute(
 def run_block(block: Block, tick: Callable[[float], None] | None = None) -> Done:
     """Run one block and store it."""
     began = time.perf_counter()
-    store, points = _opened(block.folder)
+    store, points = _opened(block.folder, block.run)
     point = points[block.point]
     generations = []
     for generation in run(point.experiment, range(block.first, block.last + 1), point.name):
@@ -131,7 +132,7 @@ def run_block(block: Block, tick: Callable[[float], None] | None = None) -> Done
 
 
 @functools.lru_cache(maxsize=1)
-def _opened(folder: str):  # type: ignore[no-untyped-def]
+def _opened(folder: str, run: str):  # type: ignore[no-untyped-def]
     store = Run(Path(folder))
     return store, store.experiment.points
 
@@ -144,7 +145,7 @@ def missing_blocks(store: Run, experiment: Experiment, workers: int) -> list[Blo
         size = block_size(point.experiment, min(workers, max(1, len(todo))))
         for run_of in _consecutive(todo):
             blocks += [
-                Block(str(store.folder), index, chunk[0], chunk[-1])
+                Block(str(store.folder.resolve()), store.id, index, chunk[0], chunk[-1])
                 for chunk in (run_of[i : i + size] for i in range(0, len(run_of), size))
             ]
     return blocks

@@ -53,12 +53,14 @@ def one_row(values: Floats, level: float) -> dict[str, Any]:
 
 
 def heavy_tails(rows: list[dict[str, Any]], point_names: list[str]) -> list[str]:
-    """A sentence for every row whose mean cannot be believed, from which generation on."""
+    """A sentence for every row whose mean cannot be believed at the end of the run, from which generation on."""
     first: dict[tuple[int, str], int] = {}
-    for row in rows:
-        if not row["estimable"]:
-            key = row["point"], row["metric"]
-            first[key] = min(first.get(key, row["generation"]), row["generation"])
+    for row in rows:  # generations in order: a generation that can be believed ends a stretch
+        key = row["point"], row["metric"]
+        if row["estimable"]:
+            first.pop(key, None)
+        else:
+            first.setdefault(key, row["generation"])
     return [
         f"{metric}{f' at {point_names[point]}' if point_names[point] else ''}: from generation {t} on the mean is carried by "
         f"replicates too rare to be seen here; the median and the mean logarithm are reported."

@@ -12,7 +12,7 @@ from remission.numerics.neighbours import points_of
 def _root(cov: Floats) -> Floats:
     """R (k, d) with R'R = cov; where rounding made a direction negative it has no variance."""
     try:
-        return np.linalg.cholesky(cov).T
+        return np.asarray(np.linalg.cholesky(cov).T, np.float64)
     except np.linalg.LinAlgError:  # singular
         values, vectors = np.linalg.eigh(cov)
         return np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
