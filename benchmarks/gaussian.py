@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks import _peer
 from remission import Experiment, run
 from remission.data import Floats
+from remission.engines.local import map_units
 from remission.lab.execute import block_size
 from remission.metrics.moments import Moments
 from remission.models.gaussian import Gaussian
@@ -31,13 +32,16 @@ def experiment(replicates: int, generations: int, fast: bool) -> Experiment:
 
 
 def ours(wanted: Experiment) -> Floats:
-    """The final log-variance of every replicate."""
-    size, last = block_size(wanted, 1), []
-    for first in range(0, wanted.replicates, size):
-        for generation in run(wanted, range(first, min(first + size, wanted.replicates))):
-            row = generation.rows["moments.log-det"]
-        last.append(row)
-    return np.concatenate(last)
+    """The final log-variance of every replicate, one block after the other in this process."""
+    size = block_size(wanted, 1)
+    blocks = [range(first, min(first + size, wanted.replicates)) for first in range(0, wanted.replicates, size)]
+    return np.concatenate([last for _, last in map_units(partial(final, wanted), blocks)])
+
+
+def final(wanted: Experiment, block: range) -> Floats:
+    """The last generation of a block."""
+    *_, last = run(wanted, block)
+    return last.rows["moments.log-det"]
 
 
 def peer(replicates: int, generations: int) -> Floats:

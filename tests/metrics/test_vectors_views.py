@@ -97,7 +97,7 @@ def test_equal_n_for_sized_metrics(metric: Metric) -> None:
 def test_moments_of_the_model_are_the_definition() -> None:
     values = measured(Moments(), view_of(d=1, shrink=0.5))
     for column, expected in {
-        "error": 0.01, "variance": 0.25, "total": 0.26, "second": 0.26, "log-det": math.log(0.25),
+        "error": 0.01, "variance": 0.25, "total": 0.26, "log-det": math.log(0.25),
         "ratio": 0.25, "w2": 0.01 + 0.25,
     }.items():  # fmt: skip
         np.testing.assert_allclose(values[column], expected, rtol=1e-12)

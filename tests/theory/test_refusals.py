@@ -173,7 +173,7 @@ def test_rows_are_named_as_measured():
     metrics = (part("metrics", "moments", of="training"), part("metrics", "moments", of="model"))
     names = {item.metric for item in predictions(dataclasses.replace(plain, metrics=metrics))[0]}
     assert {"moments[of=training].error", "moments[of=model].variance", "moments.variance"} <= names
-    assert "moments[of=sample].second" not in names
+    assert "moments[of=sample].total" not in names
     symbols = world(UNIGRAM, r("replace"), source=ZIPF)
     metrics = (part("metrics", "types", rare=0.25), part("metrics", "heterozygosity", of="sample"))
     names = {item.metric for item in predictions(dataclasses.replace(symbols, metrics=metrics))[0]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,11 +21,13 @@ def command(file: Path, changes: tuple[str, ...], every: bool, as_json: bool) ->
     from remission.lab.execute import resolved
     from remission.lab.facts import theory_of
     from remission.loop import shown_generations
+    from remission.report.narrative import fitting_first
     from remission.spec import Experiment
 
     experiment = resolved(Experiment.from_file(file, changes))
     warnings = check_experiment(experiment)
     theory, refused = theory_of(experiment)
+    theory = fitting_first(theory, experiment.tables())
     points = experiment.points
     if as_json:
         content = {"points": [point.settings for point in points], "theory": theory, "refused": refused}
@@ -34,11 +37,7 @@ def command(file: Path, changes: tuple[str, ...], every: bool, as_json: bool) ->
         shown = set(
             range(1, point.experiment.generations + 1) if every else shown_generations(point.experiment.generations)
         )
-        rows = [
-            [row["metric"], row["law"], row["scale"], str(row["generation"]), out.number(row["value"], 6)]
-            for row in theory
-            if row["point"] == index and row["generation"] in shown
-        ]
+        rows = agreeing([row for row in theory if row["point"] == index and row["generation"] in shown])
         if rows:
             out.table(point.name or "closed forms", ["metric", "law", "scale", "generation", "value"], rows, {3, 4})
         else:
@@ -48,3 +47,20 @@ def command(file: Path, changes: tuple[str, ...], every: bool, as_json: bool) ->
     )
     for warning in warnings:
         out.warn(warning)
+
+
+def agreeing(theory: list[dict[str, Any]]) -> list[list[str]]:
+    """Table rows; laws that say the same of a row and generation, to nine digits, share a line."""
+    laws: dict[tuple[str, str, int, str], list[str]] = {}
+    for row in theory:
+        laws.setdefault((row["metric"], row["scale"], row["generation"], f"{row['value']:.9g}"), []).append(row["law"])
+    return [
+        [
+            metric,
+            names[0] + (f" (+{len(names) - 1})" if len(names) > 1 else ""),
+            scale,
+            str(t),
+            out.number(float(value), 6),
+        ]
+        for (metric, scale, t, value), names in laws.items()
+    ]

@@ -26,7 +26,7 @@ class Moments(Metric):
     """First and second moments, of the model where it knows them, else of a sample.
 
     With model mean mu and covariance S (a sample's divided by n), real mean mu0 and covariance S0:
-    ``error`` = |mu - mu0|^2; ``variance`` = tr S; ``total`` = ``second`` = E|x - mu0|^2 = error + variance;
+    ``error`` = |mu - mu0|^2; ``variance`` = tr S; ``total`` = E|x - mu0|^2 = error + variance;
     ``log-det`` = ln det S (minus infinity when singular); ``ratio`` = tr S / tr S0;
     ``w2`` = squared 2-Wasserstein distance of the two Gaussians, (mu - mu0)^2 + (s - s0)^2 in one dimension.
     In squared units of the data. In collapse variance, log-det and ratio fall, error and w2 rise; where the fit keeps
@@ -52,7 +52,6 @@ class Moments(Metric):
         "variance": "falls",
         "total": "either",
         "log-det": "falls",
-        "second": "either",
         "ratio": "falls",
         "w2": "rises",
     }
@@ -108,5 +107,5 @@ class Moments(Metric):
             ratio = variance / real.trace
         return {
             "error": error, "variance": variance, "total": total, "log-det": log_det,
-            "second": total, "ratio": ratio, "w2": distance,
+            "ratio": ratio, "w2": distance,
         }  # fmt: skip

@@ -51,7 +51,6 @@ NAMES = {
     "moments.variance": "Total variance",
     "moments.total": "Error of the mean plus variance",
     "moments.log-det": "Log-determinant of the covariance",
-    "moments.second": "Second moment about the real mean",
     "moments.ratio": "Variance relative to the real data",
     "moments.w2": "Squared Gaussian Wasserstein distance",
     "tail-mass.lower": "Share in the real lower tail",

@@ -127,7 +127,7 @@ def kinds(experiment: dict[str, Any]) -> set[str]:
 def fitting_first(laws: list[dict[str, Any]], experiment: dict[str, Any]) -> list[dict[str, Any]]:
     """Rows of theory, those first whose law is named after what was run: of laws that agree, it is the plainest."""
     words = kinds(experiment)
-    return sorted(laws, key=lambda law: -len(words & set(str(law["law"]).split("-"))))
+    return sorted(laws, key=lambda law: (-len(words & set(str(law["law"]).split("-"))), len(str(law["law"]))))
 
 
 def leading_metric(store: RunStore) -> str | None:

@@ -26,15 +26,12 @@ def moment_rows(
         "moments[of=training].error": error,
         "moments[of=training].variance": within,
         "moments[of=training].total": error + within,
-        "moments[of=training].second": error + within,
         "moments[of=sample].total": drawn,
-        "moments[of=sample].second": drawn,
     }
     if isinstance(world.model, HasMoments):
-        rows |= {"moments.error": error, "moments.variance": variance}
-        rows |= {"moments.total": error + variance, "moments.second": error + variance}
+        rows |= {"moments.error": error, "moments.variance": variance, "moments.total": error + variance}
         if isinstance(world.law, Law) and (scale := float(world.law.cov.trace())) > 0:
             rows["moments.ratio"] = variance / scale
     else:
-        rows |= {"moments.total": drawn, "moments.second": drawn}
+        rows["moments.total"] = drawn
     return [Prediction(law, row, "mean", values) for row, values in rows.items()]

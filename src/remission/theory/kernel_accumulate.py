@@ -63,8 +63,7 @@ class KernelAccumulate(Theory):
         assert isinstance(law, Law)
         blur = float(world.model.table()["bandwidth"]) ** 2 * world.space.features
         values = float(law.cov.trace()) + blur * (second_moment(1.0, world.generations) - 1.0)
-        rows = {f"moments[of=training].{row}": values for row in ("total", "second")}
-        rows |= {f"{label}.{row}": values + blur for label in _LABELS for row in ("total", "second")}
+        rows = {"moments[of=training].total": values} | {f"{label}.total": values + blur for label in _LABELS}
         return [Prediction(self.name(), row, "mean", row_values) for row, row_values in rows.items()]
 
 

@@ -63,7 +63,7 @@ class SumLaw(Theory):
         assert isinstance(world.law, Law)
         flat = np.full(world.generations, total(float(world.law.cov.trace())))
         rows = moment_rows(world, self.name(), flat, np.zeros_like(flat))
-        return [row for row in rows if row.metric.rpartition(".")[2] in ("total", "second")]
+        return [row for row in rows if row.metric.endswith(".total")]
 
 
 def _keeps_moments(world: World) -> str:
