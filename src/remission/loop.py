@@ -101,7 +101,7 @@ def _in_blocks(experiment: Experiment, world: World, numbers: list[int], point: 
 def _run_block(experiment: Experiment, world: World, streams: Streams) -> Iterator[Generation]:
     reference, evaluation = comparison_sizes(experiment, world)
     real = RealData(world.source, streams, reference)
-    pool = Pool(world, wants_items=any(_looks_at_training(metric) for metric in world.metrics))
+    pool = Pool(world, wants_items=any(looks_at_training(metric) for metric in world.metrics))
     supply = FastSupply(world, real, streams) if experiment.fast else Supply(world, real, streams)
     states: dict[int, State] = {}
     first: Array = real.reference[:, :0]
@@ -192,7 +192,8 @@ def _together(generations: tuple[Generation, ...]) -> Generation:
     return Generation(one.t, numbers, rows, shown.examples, shown.real_examples, notes)
 
 
-def _looks_at_training(metric: Component) -> bool:
+def looks_at_training(metric: Component) -> bool:
+    """Whether items of the training set must be kept for a metric; one of the user's may ask for anything."""
     own = not type(metric).__module__.startswith("remission.")
     return own or getattr(metric, "of", "") == "training"
 

@@ -63,7 +63,8 @@ class RealData:
         clean = self.clean(count, streams, active)
         seen = self.source.corrupt(clean, streams.sub("corrupt"))
         truth = clean[..., -1] if self.space.kind in ("labelled", "regression") else None
-        return Dataset(self.space, seen, np.full((clean.shape[0], count), REAL, np.int32), None, truth)
+        origins = np.broadcast_to(np.int32(REAL), (clean.shape[0], count))
+        return Dataset(self.space, seen, origins, None, truth)
 
     def _order(self, epoch: int) -> Integers:
         """Item numbers of the training part in the order of this epoch, shape (r, supply)."""

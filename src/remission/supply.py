@@ -100,7 +100,8 @@ class Supply:
         else:
             items = model.sample(state, count, streams, self.world.sampling)
         items = checked_items(items, (len(streams), count, *self.world.space.shape), model.name(), "generated")
-        return Dataset(self.world.space, items, np.full((len(streams), count), origin, np.int32), None, truth)
+        origins = np.broadcast_to(np.int32(origin), (len(streams), count))
+        return Dataset(self.world.space, items, origins, None, truth)
 
     def _mix(
         self, recipe: Recipe, makers: list[Draw], count: int, streams: Streams, active: Array | None, shuffled: bool

@@ -111,6 +111,11 @@ def _pool(workers: int) -> ProcessPoolExecutor:
         )
         for started in [pool.submit(int) for _ in range(workers)]:  # start all while the environment is set
             started.result()
+    except BrokenProcessPool:
+        raise RemissionError(
+            "Worker processes could not be started. In a script of your own, put the call under "
+            "if __name__ == '__main__': (new processes import the script), or use workers = 1."
+        ) from None
     finally:
         for name, value in before.items():
             if value is None:

@@ -17,7 +17,7 @@ from remission.data import Space
 from remission.defaults import default_metrics
 from remission.engines.local import map_units
 from remission.lab.facts import facts_of, provenance_of
-from remission.loop import _looks_at_training, comparison_sizes, is_ragged, run
+from remission.loop import comparison_sizes, is_ragged, looks_at_training, run
 from remission.pool import Pool
 from remission.spec import Experiment
 from remission.store import Run
@@ -172,7 +172,7 @@ def _held(experiment: Experiment, world: World) -> int:
         items = compared
     else:
         times = {1, 2, world.generations, max(1, world.generations // 2)}
-        kept = Pool(world, wants_items=any(_looks_at_training(metric) for metric in world.metrics)).holds_items
+        kept = Pool(world, wants_items=any(looks_at_training(metric) for metric in world.metrics)).holds_items
         items = compared + 2 * max(_pooled(world, t) if kept else world.budget(t) for t in times)
     return max(1, items * max(1, math.prod(world.space.shape)) + 4 * _state_size(world.space))
 
