@@ -96,3 +96,14 @@ def test_nothing_measured_and_wrong_shapes() -> None:
     table = [finding.table() for finding in definitions({"moments.ratio": noisy(np.exp(-T / 10))})]
     assert table[3]["evidence"]["n"] == 30
     assert table[0]["evidence"] is None
+
+
+def test_rare_counts_do_not_make_a_tail_disappear() -> None:
+    """50 items and 2 % in the tails: most replicates have none, and the tail is as heavy as ever on average."""
+    rng = np.random.default_rng(0)
+    ratio = rng.binomial(50, 0.02, (400, 6)) / 50 / 0.02
+    assert np.median(ratio[:, -1]) <= 1
+    verdicts = {found.definition: found.verdict for found in definitions({"tail-mass.ratio": ratio})}
+    assert verdicts["disappearance of real tail data"] == "no"
+    gone = {found.definition: found.verdict for found in definitions({"tail-mass.ratio": ratio * [1, 1, 1, 1, 1, 0.1]})}
+    assert gone["disappearance of real tail data"] == "yes"

@@ -18,7 +18,7 @@ import numpy as np
 
 from remission.data import Floats
 from remission.errors import DataError
-from remission.estimate import Estimate, median_interval
+from remission.estimate import Estimate, mean_interval, mean_is_estimable, median_interval
 
 Answer = Literal["yes", "no", "undecided", "not measured"]
 Table = Mapping[str, Floats]
@@ -135,6 +135,16 @@ def _judge(evidence: Estimate, threshold: float, above: bool = True) -> Answer:
     return "yes" if low > threshold else "no" if high <= threshold else "undecided"
 
 
+def _typical(values: Floats, level: float) -> Estimate:
+    """The mean where it can be believed, else the median.
+
+    Tails are counts of rare items: with few items per generation most replicates have none at all, and their median
+    would say that the tail is gone while it is as heavy as ever on average.
+    """
+    finite = values[np.isfinite(values)]
+    return (mean_interval if mean_is_estimable(finite) else median_interval)(finite, level)
+
+
 def _missing(definition: str, hint: str) -> Finding:
     return Finding(definition, "not measured", None, "", f"Not measured: {hint}")
 
@@ -205,7 +215,7 @@ def _tails(table: Table, level: float) -> Finding:
     name, row = "disappearance of real tail data", _find(table, _TAILS)
     if row is None:
         return _missing(name, "add the metric tail-mass, mode-coverage or types.")
-    evidence = median_interval(_left(table, row), level)
+    evidence = _typical(_left(table, row), level)
     told = f"{evidence.value:.3g} of the tail is left in the last generation; gone below {LOST:g}."
     return Finding(name, _judge(evidence, LOST, above=False), evidence, row, told)
 
