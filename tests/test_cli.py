@@ -195,3 +195,10 @@ def test_the_shipped_experiments_are_valid(name: str) -> None:
 
     text = resources.files("remission.demo").joinpath(f"{name}.toml").read_text()
     check_experiment(Experiment.from_toml(text))
+
+
+def test_help_works_after_any_command_was_loaded(capsys: pytest.CaptureFixture[str]) -> None:
+    """Loading `remission list` puts a module named `list` into the package: help must not trip over it."""
+    assert command_line(["list", "models"]) == 0
+    assert command_line(["--help"]) == 0
+    assert "rerun" in capsys.readouterr().out

@@ -1,4 +1,7 @@
-"""The command line: one small file per command, loaded when it is called."""
+"""The command line: one small file per command, loaded when it is called.
+
+The modules ``list`` and ``show`` become names of this package once they are loaded: do not call ``list`` in this file.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ class _Commands(click.Group):
     """Commands by file name, so that ``--help`` imports nothing else."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -45,7 +48,7 @@ class _Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([*COMMANDS.items()])
 
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
