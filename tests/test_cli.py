@@ -202,3 +202,66 @@ def test_help_works_after_any_command_was_loaded(capsys: pytest.CaptureFixture[s
     assert command_line(["list", "models"]) == 0
     assert command_line(["--help"]) == 0
     assert "rerun" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("samples=2.5", "a whole number, not 2.5"),
+        ("initial.distinct=9", "'distinct' is for state = 'collapsed'"),
+        ("initial={state='collapsed', distinct=99}", "99 distinct items do not fit"),
+        ("sweep.regime=['replace', 'replace']", "names the same value twice"),
+        ("sweep.samples=5", "must be a list of values"),
+        ("foo=1", "[experiment] has no key 'foo'"),
+        ("regime={kind='stages', regimes=[]}", "'regimes' is empty"),
+        ("curator=[{kind='top', score='sklearn.ensemble:IsolationForest'}]", "is a class"),
+        ("curator=[{kind='top', score='bad_score:nothing'}]", "has no function 'nothing'"),
+        ("source.dimensions=3000000", "error: "),
+    ],
+)
+def test_contradictions_are_refused(
+    change: str,
+    told: str,
+    file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad_score.py").write_text("import numpy as np\ndef boom(items): raise ValueError('boom')\n")
+    assert command_line(["run", str(file), "-o", str(tmp_path / "run"), "--set", change]) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert "Traceback" not in err
+
+
+def test_trouble_in_own_code_is_one_message_and_does_not_stand_in_the_way(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_score.py").write_text("def boom(items):\n    raise ValueError('boom')\n")
+    run = ["run", str(file), "-o", str(tmp_path / "run")]
+    assert command_line([*run, "--set", "curator=[{kind='top', score='own_score:boom'}]"]) == 2
+    assert "own_score.py, line 2, in boom: ValueError: boom" in capsys.readouterr().err
+    assert command_line(run) == 0  # the corrected experiment may use the folder: nothing was finished in it
+    assert command_line(["rerun", str(tmp_path / "run"), "--replicate", "4"]) == 0
+
+
+def test_a_damaged_experiment_file_in_a_run_is_one_message(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command_line(["run", str(file), "-o", str(tmp_path / "run")]) == 0
+    (tmp_path / "run" / "experiment.toml").write_text("x")
+    assert command_line(["report", str(tmp_path / "run")]) == 2
+    assert "The run folder is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("share", [1.0, 0.99])
+def test_all_real_for_ever(share: float, file: Path, tmp_path: Path) -> None:
+    change = f"sweep.regime=[{{kind='fixed-real', share={share}}}]"
+    assert command_line(["run", str(file), "-o", str(tmp_path / "run"), "--set", change]) == 0
+
+
+def test_constant_real_data_is_no_trouble(file: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    assert command_line(["run", str(file), "-o", str(tmp_path / "run"), "--set", "source.std=0.0"]) == 0
+    assert not [warning for warning in recwarn if warning.category is RuntimeWarning]

@@ -413,3 +413,33 @@ def test_unequal_replicates_and_generations_in_a_sweep(tmp_path: Path) -> None:
     rows = summary(store)
     assert max(row["generation"] for row in rows if row["point"] == 0) == 2
     assert max(row["generation"] for row in rows if row["point"] == 1) == 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_go_when_their_parent_is_ended(number: int, tmp_path: Path) -> None:
+    file = tmp_path / "slow.toml"
+    file.write_text(SLOW.replace("replicates = 36", "replicates = 4000"))
+    command = [sys.executable, "-m", "remission", "run", str(file), "-o", str(tmp_path / "run"), "--workers", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "run" / "rows").glob("*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    workers = _children(process.pid)
+    assert len(workers) >= 2
+    process.send_signal(number)
+    assert process.wait(30) in (130, -number)
+    deadline = time.monotonic() + 30
+    while any(map(_alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(_alive, workers))
+
+
+def _children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

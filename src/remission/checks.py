@@ -37,6 +37,11 @@ def _problems(experiment: Experiment, world: World) -> Iterator[str]:
         yield f"start = 'warm', but {world.model.name()} is fitted in closed form and has no warm start. Leave it out."
     if world.initial.state == "shifted" and world.space.kind not in VECTORS:
         yield f"A shifted start needs vectors; {world.source.name()} gives {world.space.kind}. Try state = 'collapsed'."
+    if world.initial.state == "collapsed" and world.initial.distinct > world.recipe(1).count:
+        yield (
+            f"[initial]: {world.initial.distinct} distinct items do not fit into the {world.recipe(1).count} of generation 1. "
+            f"Lower distinct or raise samples."
+        )
     labels = [metric.label for metric in world.metrics]
     for label in labels:
         if labels.count(label) > 1:

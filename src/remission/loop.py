@@ -113,7 +113,9 @@ def _run_block(experiment: Experiment, world: World, streams: Streams) -> Iterat
     for t in range(1, world.generations + 1):
         recipe = world.recipe(t)
         rows: dict[str, Floats] = {}
-        if isinstance(supply, FastSupply):
+        if not recipe.arrivals:
+            pass  # nothing new: the batches that are there serve again
+        elif isinstance(supply, FastSupply):
             pool.add_statistics(t, supply.arrivals(t, recipe, states))
         else:
             with _named(t, world.model):

@@ -95,8 +95,17 @@ class Experiment(Component):
         "level", "examples",
     )  # fmt: skip
 
+    @classmethod
+    def name(cls) -> str:
+        """The table its settings stand in."""
+        return "[experiment]"
+
     def check(self) -> None:
         """Every grid point can be built; budgets are whole numbers of at least 1."""
+        fixed = self.samples if isinstance(self.samples, tuple) else (self.samples,)
+        for value in fixed:
+            if isinstance(value, float) and not value.is_integer():
+                raise SpecError(f"[experiment]: 'samples' counts items: a whole number, not {value:g}.")
         for t in range(1, self.generations + 1):
             if not 1 <= value_at(self.samples, t) <= 2**31:
                 raise SpecError(
@@ -105,6 +114,8 @@ class Experiment(Component):
         for key, values in self.sweep.items():
             if not values:
                 raise SpecError(f"sweep: '{key}' has no values. Give a list, or leave the key out.")
+            if any(value in values[:index] for index, value in enumerate(values)):
+                raise SpecError(f"sweep: '{key}' names the same value twice: {list(values)}.")
         if self.sweep:
             _ = self.points
 
@@ -164,9 +175,10 @@ class Experiment(Component):
                 raise SpecError(f"[{key}] is a list: write [[{key}]].")
             fields[key] = tuple(build(interface, row, key) for row in rows)
         sweep = _table("sweep", tables.get("sweep", {}))
-        fields["sweep"] = {
-            key: tuple(values) if isinstance(values, list) else (values,) for key, values in sweep.items()
-        }
+        for key, values in sweep.items():
+            if not isinstance(values, list):
+                raise SpecError(f"sweep: '{key}' must be a list of values. Got {values!r}.")
+        fields["sweep"] = {key: tuple(values) for key, values in sweep.items()}
         return cls(**fields)
 
     def tables(self) -> dict[str, Any]:
@@ -308,7 +320,7 @@ def _apply_line(tables: dict[str, Any], line: str) -> None:
 def _set(tables: dict[str, Any], dotted: str, value: Any, where: str) -> None:
     """Set ``tables[a][b]...`` for "a.b"; list items by number ("metric.0.q"); a bare key means [experiment]."""
     keys = dotted.split(".")
-    if len(keys) == 1 and keys[0] in Experiment.SETTINGS:
+    if len(keys) == 1 and keys[0] not in {"experiment", "sweep", *PARTS, *LISTS}:
         keys = ["experiment", keys[0]]
     node: Any = tables
     for depth, key in enumerate(keys):

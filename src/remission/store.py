@@ -23,6 +23,7 @@ import json
 import math
 import os
 import re
+import shutil
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
@@ -59,12 +60,14 @@ class Run:
         with _explained(folder):
             if (folder / "provenance.json").is_file():
                 run = cls(folder)
-                if run.id != experiment.id:
+                if run.id == experiment.id:
+                    return run
+                if run._parts():
                     raise StoreError(
                         f"'{folder}' holds the run {run.id} of another experiment (or of another version of the package or "
                         f"of your modules); this one is {experiment.id}. Choose another folder with -o."
                     )
-                return run
+                run._forget()  # nothing was finished: a failed attempt does not stand in the way
             if folder.exists() and not folder.is_dir():
                 raise StoreError(f"'{folder}' is a file. Choose another folder with -o.")
             if folder.exists() and any(path.name not in _OURS for path in folder.iterdir()):
@@ -79,6 +82,15 @@ class Run:
             write_text(folder / "facts.json", json.dumps(facts, indent=1, allow_nan=True))
             write_text(folder / "provenance.json", json.dumps(provenance | {"id": experiment.id}, indent=1))
             return cls(folder)
+
+    def _forget(self) -> None:
+        """Remove the files of a run in which no block was finished."""
+        with self.writing():
+            for path in (self.folder / "samples").glob("*.npz"):
+                path.unlink()
+            shutil.rmtree(self.folder / "modules", ignore_errors=True)
+            for name in ("provenance.json", "facts.json", "experiment.toml", "log.jsonl"):
+                (self.folder / name).unlink(missing_ok=True)
 
     # --- writing ------------------------------------------------------------------------------------------------
 
@@ -156,7 +168,12 @@ class Run:
     @cached_property
     def tables(self) -> dict[str, Any]:
         """The resolved experiment as nested tables; imports nothing."""
-        return tomllib.loads(self.toml)
+        try:
+            return tomllib.loads(self.toml)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise StoreError(
+                f"'{self.folder / 'experiment.toml'}' cannot be read ({error}). The run folder is damaged; run again elsewhere."
+            ) from None
 
     @property
     def level(self) -> float:

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from remission.component import Component
 from remission.data import Floats, Space
+from remission.errors import SpecError
 from remission.interfaces import Curator, Metric, Model, Recipe, Regime, Sampling, Source
 from remission.laws import AnyLaw
 
@@ -29,6 +30,12 @@ class Initial(Component):
     distinct: Annotated[int, Meta(ge=1)] = 2
     shift: float = 0.0
     scale: Annotated[float, Meta(ge=0)] = 1.0
+
+    def check(self) -> None:
+        """A value that the chosen state does not use is a mistake."""
+        for field, state in (("distinct", "collapsed"), ("shift", "shifted"), ("scale", "shifted")):
+            if self.state != state and getattr(self, field) != getattr(type(self), field):
+                raise SpecError(f"[initial]: '{field}' is for state = '{state}'; the state is '{self.state}'.")
 
 
 @dataclass(frozen=True, eq=False)

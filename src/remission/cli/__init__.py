@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from typing import Any
 
@@ -72,7 +73,12 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 the answer is no, 2 bad input, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _interrupt)  # asked to end: as orderly as Ctrl-C
     sys.exit(_run(arguments))
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -90,6 +96,26 @@ def _run(arguments: list[str] | None) -> int:
     except RemissionError as error:
         click.echo(f"error: {error}", err=True)
         return error.exit_code
+    except MemoryError as error:
+        click.echo(f"error: not enough memory: {error}. Lower samples, dimensions or workers.", err=True)
+        return 2
     except BrokenPipeError:  # the reader of our output went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+    except Exception as error:
+        if os.environ.get("REMISSION_DEBUG"):
+            raise
+        click.echo(f"error: {_where(error)}{type(error).__name__}: {error}", err=True)
+        click.echo("The whole traceback: set REMISSION_DEBUG=1 and run the command again.", err=True)
+        return 2
+
+
+def _where(error: Exception) -> str:
+    """The innermost place in code of the user's, if the trouble came from there."""
+    import traceback
+
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.startswith((package, sys.prefix, sys.base_prefix, "<")):
+            return f"{os.path.basename(frame.filename)}, line {frame.lineno}, in {frame.name}: "
+    return "unexpected "

@@ -25,8 +25,12 @@ def _function(path: str) -> Callable[[Array], Array]:
         raise SpecError(f"Cannot import '{module_name}' of score '{path}': {error}.") from None
     found = getattr(module, attribute, None)
     if not callable(found):
+        own = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+        raise SpecError(f"Module '{module_name}' has no function '{attribute}'. {did_you_mean(attribute, own)}")
+    if isinstance(found, type):
         raise SpecError(
-            f"Module '{module_name}' has no function '{attribute}'. {did_you_mean(attribute, vars(module))}"
+            f"'{path}' is a class. A score is a function of items (n, *item) that returns (n,) numbers, such as one that "
+            f"calls score_samples of an estimator you fitted."
         )
     return found
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -128,8 +130,17 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 def _begin(path: list[str]) -> None:
     """In the worker: find the user's modules, leave Ctrl-C to the parent."""
     sys.path[:] = path
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _keep_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _end_with_parent() -> None:
+    """In the worker: go when the parent is gone, however it ended; nobody is left to take the result."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _keep_memory() -> None:

@@ -200,8 +200,8 @@ def adapt(name: str, found: Any) -> type[Model] | None:
         base = _Classifier if kind == "classifier" else _Regressor
     elif callable(getattr(found, "score_samples", None)):
         raise SpecError(
-            f"'{name}' can score items but has no sample(n): it cannot be the model of a loop. Use it as the score of a "
-            f"curator, or choose an estimator with fit and sample, such as 'sklearn.neighbors:KernelDensity'."
+            f"'{name}' can score items but has no sample(n): it cannot be the model of a loop. A function that "
+            f"calls its score_samples can be the score of a curator. Or choose an estimator with fit and sample, such as 'sklearn.neighbors:KernelDensity'."
         )
     else:
         raise SpecError(

@@ -26,7 +26,9 @@ class Stages(Regime):
 
     def check(self) -> None:
         """One duration per regime; that of the last may be left out."""
-        if not self.regimes or not len(self.regimes) - 1 <= len(self.durations) <= len(self.regimes):
+        if not self.regimes:
+            raise SpecError("stages: 'regimes' is empty. Name at least one, as in regimes = ['replace', 'fresh'].")
+        if not len(self.regimes) - 1 <= len(self.durations) <= len(self.regimes):
             raise SpecError(
                 f"stages: {len(self.regimes)} regimes need {max(0, len(self.regimes) - 1)} durations (the last regime "
                 f"goes on). Got {len(self.durations)}."

@@ -32,12 +32,12 @@ class Weighted(Wrapper):
 
     def check(self) -> None:
         """There must be real arrivals to weigh."""
-        recipe = self.base.recipe(2, 1000)
-        if recipe.mixed:
+        recipes = [self.base.recipe(t, 1000) for t in range(2, 102)]
+        if any(recipe.mixed for recipe in recipes):
             raise SpecError(
                 "weighted: the base draws origins at random, so its counts have no fixed weight. Use 'fresh'."
             )
-        if not any(part.origin == REAL for part in recipe.arrivals):
+        if not any(part.origin == REAL for recipe in recipes for part in recipe.arrivals):
             raise SpecError(
                 f"weighted: base '{self.base.name()}' has no fresh real items. Try base = {{kind = 'fresh'}}."
             )

@@ -70,6 +70,7 @@ class LogVariance(Theory):
             given.estimator("mle", "unbiased"),
             given.normal_law,
             given.one_dimension,
+            _spread,
             given.only_spread,
             _start,
             given.replace,
@@ -95,3 +96,11 @@ def _start(world: World) -> str:
     if world.initial.state == "collapsed":
         return "the start is collapsed, so fit 1 is not on independent normal items"
     return "the start has no spread" if world.initial.state == "shifted" and world.initial.scale == 0 else ""
+
+
+def _spread(world: World) -> str:
+    return (
+        ""
+        if isinstance(world.law, Law) and world.law.cov[0, 0] > 0
+        else "the real data has no spread to take a logarithm of"
+    )
