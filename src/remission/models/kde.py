@@ -71,7 +71,7 @@ class Kde(Model, HasMoments, HasDensity):
         """Keep the items; work out the bandwidth."""
         items = np.asarray(data.items, np.float64)
         r, _, d = items.shape
-        finite = np.isfinite(items.reshape(r, -1).sum(axis=1))
+        finite = np.isfinite(items.sum(axis=(1, 2)))  # of a view into the pool: no copy
         heavy = np.ones(r, np.bool_) if data.weight is None else data.weight.sum(axis=1) > 0
         if not (finite & heavy).all():
             raise FitError(
@@ -97,7 +97,7 @@ class Kde(Model, HasMoments, HasDensity):
         ``bias`` b multiplies the whole covariance: every draw is moved toward the mean m of the items, to
         m + sqrt(b) (x - m), which shrinks the spread of the items and the kernel variance alike.
         """
-        items = np.ascontiguousarray(state.items)
+        items = state.items  # a view into the growing pool: copying it would make accumulating quadratic
         r, _, d = items.shape
         shrink = float(np.sqrt(sampling.bias))
         centre = np.zeros((r, d)) if shrink == 1.0 else mean_and_scatter(items, state.weight)[1]
