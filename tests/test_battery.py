@@ -269,7 +269,7 @@ share = {alpha}
 temperature = 0.8
 [initial]
 state = "{initial}"
-distinct = 1
+{"" if initial == "real" else "distinct = 1"}
 [[metric]]
 kind = "max-share"
 """

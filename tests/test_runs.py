@@ -192,12 +192,12 @@ kind = "sliced-wasserstein"
 def test_killed_at_random_moments_and_resumed_gives_the_identical_table(
     workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution, "BLOCK_BYTES", 3 << 20)
+    monkeypatch.setattr(execution, "BLOCK_BYTES", 1 << 20)
     file = tmp_path / "slow.toml"
     file.write_text(SLOW)
     whole = execute(Experiment.from_file(file), tmp_path / "whole")
     script = (
-        "import sys; from remission.lab import execute as e; e.BLOCK_BYTES = 3 << 20; "
+        "import sys; from remission.lab import execute as e; e.BLOCK_BYTES = 1 << 20; "
         "from remission.cli import main; main(sys.argv[1:])"
     )
     command = [
@@ -212,20 +212,21 @@ def test_killed_at_random_moments_and_resumed_gives_the_identical_table(
         str(workers),
         "--json",
     ]
-    dice, kills = random.Random(workers), 0
-    for _ in range(6):
+    dice, rows, kills = random.Random(workers), tmp_path / "killed" / "rows", 0
+    for _ in range(4):  # each time at some moment after another block was finished
+        before = len(list(rows.glob("*.parquet")))
         process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
-        try:
-            process.wait(timeout=1.2 + 2.0 * dice.random())
-            break
-        except subprocess.TimeoutExpired:
+        deadline = time.monotonic() + 60
+        while process.poll() is None and len(list(rows.glob("*.parquet"))) == before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.2 * dice.random())
+        if process.poll() is None:
             kills += 1
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    else:
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        process.wait()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     assert kills > 0, "the run was over before it could be killed"
     assert Run(tmp_path / "killed").is_complete
     assert same(table(whole.folder), table(tmp_path / "killed"))
