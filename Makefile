@@ -3,11 +3,15 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 OUT    ?= remission-demo
+TORCH  ?= 2.13.0
 
-.PHONY: demo test test-slow lint bench docs clean
+.PHONY: demo demo-deep test test-slow lint bench docs clean
 
 demo: $(VENV)/.core
 	$(BIN)/remission demo -o $(OUT) --workers 2
+
+demo-deep: $(VENV)/.deep
+	$(BIN)/remission demo --deep -o $(OUT)-deep --workers 2
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not slow"
@@ -36,9 +40,16 @@ $(VENV)/.core: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+# PyTorch comes first and pinned: left to itself, the resolver takes the newest build for GPUs, which weighs gigabytes.
+$(VENV)/.deep: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==$(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[deep]'
 	@touch $@ $(VENV)/.core
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==$(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,deep,hf]'
+	@touch $@ $(VENV)/.core $(VENV)/.deep
 
 clean:
 	rm -rf $(VENV) $(OUT)

@@ -15,6 +15,8 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "remission"
 LAYERS: list[set[str]] = [
     {"errors"},
     {"numerics"},
+    {"notes", "folders", "desk"},
+    {"networks"},
     {"toml", "rng", "component", "data", "laws", "schedule", "estimate", "fingerprint", "spelling"},
     {"interfaces"},
     {"view", "world"},
@@ -36,7 +38,13 @@ LEAVES = {"sources", "models", "regimes", "curators", "metrics", "theory"}
 WITHIN = [("laws", "data"), ("rng", "numerics"), ("simple", "view"), ("supply", "realdata"), ("world", "interfaces")]
 HEAVY = {
     "torch",
+    "safetensors",
+    "tokenizers",
     "transformers",
+    "diffusers",
+    "peft",
+    "accelerate",
+    "datasets",
     "ray",
     "matplotlib",
     "sklearn",
@@ -94,8 +102,10 @@ def violations(path: Path) -> list[str]:
     found = []
     for module, top in _imports(path):
         parts = module.split(".")
-        if parts[0] in HEAVY and top and unit not in {"report"}:
+        if parts[0] in HEAVY and top and unit not in {"report", "networks"}:
             found.append(f"{unit}: imports {parts[0]} at the top of {path.name}")
+        if parts[:2] == ["remission", "networks"] and top and unit != "networks":
+            found.append(f"{path.name}: imports networks, and with them torch, at the top")
         if parts[0] != "remission" or len(parts) < 2 or parts[1] in (unit, "__version__"):
             continue
         if (unit, parts[1]) in WITHIN:
@@ -141,7 +151,7 @@ print("ok")
 
 
 def test_interfaces_stay_small() -> None:
-    assert len((SOURCE / "interfaces.py").read_text().splitlines()) <= 330
+    assert len((SOURCE / "interfaces.py").read_text().splitlines()) <= 380
 
 
 def test_public_names_exist() -> None:

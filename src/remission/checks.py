@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from remission.data import REAL, VECTORS, Space
 from remission.errors import SpecError
 from remission.interfaces import Curator, FastModel, FiniteSource, Labeller, Metric, Model
-from remission.loop import comparison_sizes, is_ragged
+from remission.loop import comparison_sizes, field_for, is_ragged
 from remission.spec import Experiment
 from remission.world import World
 
@@ -33,8 +33,11 @@ def _problems(experiment: Experiment, world: World) -> Iterator[str]:
     yield from _weights(world)
     if experiment.fast:
         yield from _fast(world)
-    if world.warm and not world.model.warm:
-        yield f"start = 'warm', but {world.model.name()} is fitted in closed form and has no warm start. Leave it out."
+    if world.start != "scratch" and not world.model.warm:
+        yield (
+            f"start = '{experiment.start}', but {world.model.name()} is fitted in closed form and has no warm start. "
+            f"Leave it out."
+        )
     if world.initial.state == "shifted" and world.space.kind not in VECTORS:
         yield f"A shifted start needs vectors; {world.source.name()} gives {world.space.kind}. Try state = 'collapsed'."
     if world.initial.state == "collapsed" and world.initial.distinct > world.recipe(1).count:
@@ -52,10 +55,10 @@ def _kinds(world: World) -> Iterator[str]:
     kind = world.space.kind
     parts: tuple[Model | Curator | Metric, ...] = (world.model, *world.curators, *world.metrics)
     for part in parts:
-        if kind not in part.accepts:
+        if kind not in part.accepts and not (isinstance(part, Metric) and field_for(part, world.space)):
             takes = ", ".join(sorted(part.accepts))
             yield f"{part.name()} takes {takes}; {world.source.name()} gives {kind}."
-        if kind in part.accepts and (reason := part.refuses(world)):
+        elif reason := part.refuses(world):
             yield f"{part.name()}: {reason}"
     for metric in world.metrics:
         for capability in metric.needs:
@@ -157,6 +160,9 @@ def describe(space: Space) -> str:
         "vector": f"points in {space.features} dimension{'s' if space.features > 1 else ''}",
         "image": f"pictures of {space.picture[0]}x{space.picture[1]} pixels" if space.picture else "pictures",
         "symbols": f"symbols out of {space.size}",
+        "captioned": f"pictures of {space.picture[0]}x{space.picture[1]} pixels with captions"
+        if space.picture
+        else "pictures with captions",
         "tokens": f"text blocks of {space.shape[0] if space.shape else 1} tokens out of {space.size} types",
         "labelled": f"points with {space.features} features and one of {space.size} labels",
         "regression": f"points with {space.features} covariates and a response",

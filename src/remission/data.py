@@ -17,7 +17,7 @@ from remission.numerics.arrays import Array as Array
 from remission.numerics.arrays import Floats as Floats
 from remission.numerics.arrays import Integers as Integers
 
-Kind = Literal["vector", "image", "symbols", "tokens", "labelled", "regression"]
+Kind = Literal["vector", "image", "symbols", "tokens", "labelled", "regression", "captioned"]
 
 VECTORS: frozenset[str] = frozenset({"vector", "image"})
 SYMBOLS: frozenset[str] = frozenset({"symbols"})
@@ -25,8 +25,9 @@ TOKENS: frozenset[str] = frozenset({"tokens"})
 DISCRETE: frozenset[str] = frozenset({"symbols", "tokens"})
 LABELLED: frozenset[str] = frozenset({"labelled"})
 REGRESSION: frozenset[str] = frozenset({"regression"})
+CAPTIONED: frozenset[str] = frozenset({"captioned"})
 ROWS: frozenset[str] = VECTORS | LABELLED | REGRESSION
-EVERYTHING: frozenset[str] = ROWS | DISCRETE
+EVERYTHING: frozenset[str] = ROWS | DISCRETE | CAPTIONED
 
 REAL = 0  # the origin of a real item; g >= 1 is the output of the model of fit g
 
@@ -39,12 +40,16 @@ class Space:
     kind       item shape, dtype meaning
     ========== ================= ==========================================================
     vector     (d,) float64      a point
-    image      (d,) float64      a picture, flattened; ``picture`` is its (height, width)
+    image      (d,) float64      a picture, flattened; ``picture`` is its (height, width), ``channels`` its colours
     symbols    () int64          one of ``size`` symbols
     tokens     (length,) int64   a block of text: ``length`` tokens out of ``size`` types
     labelled   (d + 1,) float64  d features, then the class 0 .. ``size`` - 1
     regression (d + 1,) float64  d covariates, then the response
+    captioned  (d + l,) float64  a picture of d numbers, then a caption of l tokens out of ``size`` types
     ========== ================= ==========================================================
+
+    Pictures are flattened in the order (height, width, channel), in grey levels or colours 0 .. 1. A caption of one
+    token is a class.
     """
 
     kind: Kind
@@ -52,6 +57,7 @@ class Space:
     size: int = 0
     names: tuple[str, ...] = ()  # of symbols, tokens (the vocabulary), classes or columns; may be empty
     picture: tuple[int, int] | None = None
+    channels: int = 1  # of a picture
     joiner: str = " "  # how tokens are put together to show text
 
     @property
@@ -64,6 +70,30 @@ class Space:
     def dtype(self) -> type:
         """The type of stored items."""
         return np.int64 if self.kind in DISCRETE else np.float64
+
+    @property
+    def pixels(self) -> int:
+        """How many numbers the picture of an item has; 0 where there is no picture."""
+        return self.picture[0] * self.picture[1] * self.channels if self.picture else 0
+
+    def field(self, name: Literal["picture", "caption"]) -> Space:
+        """What one field of a captioned item is: an image, or tokens."""
+        if name == "picture":
+            return Space("image", (self.pixels,), picture=self.picture, channels=self.channels)
+        return Space("tokens", (self.shape[0] - self.pixels,), self.size, self.names, joiner=self.joiner)
+
+    def text(self, tokens: Array) -> str:
+        """Tokens ``(length,)`` as a person reads them.
+
+        Names of byte-level tokens hold bytes that are no character alone as lone surrogates (PEP 383), so that
+        nothing is lost when they are put together.
+
+        >>> Space("tokens", (3,), 2, ("to", "be")).text(np.array([0, 1, 0]))
+        'to be to'
+        """
+        names = self.names or tuple(str(number) for number in range(self.size))
+        joined = self.joiner.join(names[int(token)] for token in tokens)
+        return joined.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, eq=False)

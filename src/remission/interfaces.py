@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from msgspec import Meta
 
 from remission.component import Component
-from remission.data import EVERYTHING, Array, Dataset, Floats, Space
+from remission.data import EVERYTHING, Array, Dataset, Floats, Integers, Space
+from remission.desk import Desk
 from remission.laws import AnyLaw
 from remission.rng import Streams
 
@@ -44,12 +45,23 @@ class Sampling(Component):
         temperature: probabilities are raised to 1 / temperature.
         top_k: only the k most probable symbols (0: all).
         top_p: only the most probable symbols that together reach this mass.
+        min_p: only symbols at least this share as probable as the most probable one.
+        repetition: log-odds of tokens that are there already are divided (positive) or multiplied (negative) by it.
+        no_repeat: no n-gram of this length twice in one text (0: no rule).
+        beams: the most probable text by a search of that width instead of a draw (1: a draw).
+        guidance: w of classifier-free guidance, u + w (c - u) for conditional c and unconditional u; above 1
+            narrows each class.
     """
 
     bias: Annotated[float, Meta(gt=0)] = 1.0
     temperature: Annotated[float, Meta(gt=0)] = 1.0
     top_k: Annotated[int, Meta(ge=0)] = 0
     top_p: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    min_p: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    repetition: Annotated[float, Meta(ge=1)] = 1.0
+    no_repeat: Annotated[int, Meta(ge=0)] = 0
+    beams: Annotated[int, Meta(ge=1)] = 1
+    guidance: Annotated[float, Meta(ge=0)] = 1.0
 
     @property
     def used(self) -> set[str]:
@@ -98,6 +110,10 @@ class FiniteSource(Source):
     @abstractmethod
     def items(self) -> Array:
         """All items, shape ``(N, *item)``; the same array at every call."""
+
+    def classes(self) -> Integers | None:
+        """The class 0 .. C - 1 of every item, shape (N,), whether or not items carry it; None when there are none."""
+        return None
 
 
 class Model(Refusing, Component, ABC):
@@ -161,6 +177,40 @@ class FastModel(AdditiveModel):
     @abstractmethod
     def state_of(self, law: AnyLaw, replicates: int) -> State | None:
         """The state that *is* this law, so that real data can be drawn the fast way; None if there is none."""
+
+
+class LongModel(Model):
+    """A model whose fit takes long: it can stop inside a fit and go on, and its states can be stored.
+
+    The state is a dict of torch tensors on the CPU, each with a leading axis r.
+    """
+
+    warm: ClassVar[bool] = True
+    pretrained: ClassVar[bool] = False  # start = "base" means weights that were given, not those of fit 1
+
+    @abstractmethod
+    def fit_at(self, data: Dataset, streams: Streams, previous: State | None, desk: Desk) -> State:
+        """Fit, keeping half-done work at the desk."""
+
+    def fit(self, data: Dataset, streams: Streams, previous: State | None = None) -> State:
+        """Fit without keeping anything (final)."""
+        return self.fit_at(data, streams, previous, Desk())
+
+
+class Captioner(ABC):
+    """A model that writes the caption of a given picture."""
+
+    @abstractmethod
+    def caption(self, state: State, pictures: Floats, streams: Streams, sampling: Sampling) -> Array:
+        """Captions (r, n, l), whole numbers, for pictures (r, n, d)."""
+
+
+class Renderer(ABC):
+    """A model that draws the picture of a given caption."""
+
+    @abstractmethod
+    def render(self, state: State, captions: Array, streams: Streams, sampling: Sampling) -> Floats:
+        """Pictures (r, n, d) for captions (r, n, l)."""
 
 
 class HasMoments(ABC):

@@ -10,12 +10,12 @@ import contextlib
 import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from remission.component import Component
-from remission.data import Array, Dataset, Floats, Integers
+from remission.data import Array, Dataset, Floats, Integers, Space
 from remission.errors import FitError, RemissionError, SpecError
 from remission.interfaces import AdditiveModel, Metric, Model, State
 from remission.pool import Pool
@@ -104,6 +104,7 @@ def _run_block(experiment: Experiment, world: World, streams: Streams) -> Iterat
     pool = Pool(world, wants_items=any(looks_at_training(metric) for metric in world.metrics))
     supply = FastSupply(world, real, streams) if experiment.fast else Supply(world, real, streams)
     states: dict[int, State] = {}
+    first_state: State = None
     first: Array = real.reference[:, :0]
     labelled = [(metric.label, metric) for metric in world.metrics]
     prepared: dict[str, Any] = {}
@@ -127,24 +128,34 @@ def _run_block(experiment: Experiment, world: World, streams: Streams) -> Iterat
                 rows = {"cost.draws": arrivals.draws, "training.synthetic": arrivals.data.synthetic_share}
 
         training = pool.dataset(t, recipe, streams)
-        previous = states.get(t - 1) if world.warm else None
+        previous = _start(world, states.get(t - 1), first_state)
         states[t] = _fit(world.model, pool, t, training, streams, previous)
         states.pop(t - world.regime.oldest_model, None)
+        if t == 1:
+            first_state = states[1]
 
         view = View(
             t, world.space, world.law, real.reference, first, world.model, states[t], world.sampling, training,
-            evaluation, streams,
+            evaluation, streams, source=world.source, first=first_state,
         )  # fmt: skip
         for label, metric in labelled:
+            seen = view_for(metric, view)
             if t == 1:
-                prepared[label] = metric.prepare(view.for_metric(streams.at(0, f"metric/{label}"), None))
-            rows |= _measured(metric, label, view.for_metric(streams.at(t, f"metric/{label}"), prepared[label]))
+                prepared[label] = metric.prepare(seen.for_metric(streams.at(0, f"metric/{label}"), None))
+            rows |= _measured(metric, label, seen.for_metric(streams.at(t, f"metric/{label}"), prepared[label]))
         yield Generation(
             t, streams.replicates, rows,
             examples=view.sample[_row(streams), :kept].copy() if t in shown else None,
             real_examples=real.reference[_row(streams), :kept].copy() if t == 1 and shown else None,
             notes=("real items are used again: the source has no more",) if real.wrapped else (),
         )  # fmt: skip
+
+
+def _start(world: World, last: State | None, first: State | None) -> State | None:
+    """The state a fit starts from; None: the model's own initial weights."""
+    if world.start == "previous":
+        return last
+    return first if world.start == "base" and not getattr(world.model, "pretrained", False) else None
 
 
 def _fit(model: Model, pool: Pool, t: int, training: Dataset | None, streams: Streams, previous: State | None) -> State:
@@ -178,6 +189,21 @@ def _measured(metric: Metric, label: str, view: View) -> dict[str, Floats]:
         if array.shape != (view.replicates,):
             raise SpecError(f"{name} must give one number per replicate, {view.replicates}. Got shape {array.shape}.")
     return rows
+
+
+def view_for(metric: Metric, view: View) -> View:
+    """What a metric looks at: of captioned items the field it takes, unless it takes both."""
+    name = field_for(metric, view.space)
+    return view if name is None else view.field(name)
+
+
+def field_for(part: Metric, space: Space) -> Literal["picture", "caption"] | None:
+    """The field of captioned items that a metric is about; None: whole items."""
+    if space.kind != "captioned" or "captioned" in part.accepts:
+        return None
+    if "image" in part.accepts:
+        return "picture"
+    return "caption" if "tokens" in part.accepts else None
 
 
 def _row(streams: Streams) -> int:

@@ -74,6 +74,10 @@ class Streams:
             for number in self.replicates
         ]
 
+    def seeds(self) -> list[int]:
+        """A seed below 2^63 per replicate, for libraries with generators of their own."""
+        return [int(generator.integers(2**63 - 1)) for generator in self.generators()]
+
     def normals(self, count: int) -> npt.NDArray[np.float64]:
         """Standard normals, shape (r, count)."""
         out = np.empty((len(self), count))

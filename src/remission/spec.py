@@ -61,7 +61,9 @@ class Experiment(Component):
         refill: after a curator dropped items, draw until the training set has its size again.
         reference, evaluation: real and generated items that metrics compare; the first budget when left out (at most
             10,000; 1,000 on the fast path).
-        start: ``warm`` starts every fit from the previous state.
+        start: where every fit starts: ``scratch``, the model's own initial weights (random numbers, or those of a pretrained
+            model); ``base``, the state of fit 1 (for a pretrained model: the pretrained weights); ``previous``, the state
+            of the fit before (``warm`` says the same).
         fast: draw sufficient statistics instead of samples, with the identical law.
         level: of all intervals.
         examples: how many items of replicate 0 are kept per generation for the report; a number that suits the kind of
@@ -80,7 +82,7 @@ class Experiment(Component):
     refill: bool = True
     reference: Annotated[int, Meta(ge=1)] | None = None
     evaluation: Annotated[int, Meta(ge=1)] | None = None
-    start: Literal["scratch", "warm"] = "scratch"
+    start: Literal["scratch", "base", "previous", "warm"] = "scratch"
     fast: bool = False
     level: Annotated[float, Meta(gt=0, lt=1)] = 0.95
     examples: Annotated[int, Meta(ge=0)] | None = None
@@ -237,7 +239,7 @@ class Experiment(Component):
             curators=self.curator, metrics=self.metric, sampling=self.sampling, initial=self.initial,
             generations=self.generations,
             budgets=tuple(round(value_at(self.samples, t)) for t in range(1, self.generations + 1)),
-            refill=self.refill, warm=self.start == "warm",
+            refill=self.refill, start="previous" if self.start == "warm" else self.start,
         )  # fmt: skip
 
 

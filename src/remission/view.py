@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
 from remission.data import Array, Dataset, Floats, Space
 from remission.errors import SpecError
-from remission.interfaces import HasMoments, Labeller, Model, Sampling, State
+from remission.interfaces import HasMoments, Labeller, Model, Sampling, Source, State
 from remission.laws import AnyLaw
 from remission.rng import Streams
 
@@ -27,6 +28,8 @@ class View:
         model, state, sampling: the newest model and how it is sampled.
         training: what it was fitted on; None on the fast path.
         evaluation: how many items :attr:`sample` has.
+        source: where real items come from.
+        first: the state of fit 1, the model of real data.
         streams: randomness of the metric's own (already named for it).
         prepared: what ``Metric.prepare`` returned.
     """
@@ -43,7 +46,9 @@ class View:
     evaluation: int
     streams: Streams
     prepared: Any = None
-    cache: dict[str, Any] = field(default_factory=dict)
+    source: Source | None = None
+    first: State | None = None
+    cache: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def replicates(self) -> int:
@@ -88,7 +93,23 @@ class View:
 
     def for_metric(self, streams: Streams, prepared: Any) -> View:
         """The same generation with another metric's randomness and preparation."""
-        return View(
-            self.generation, self.space, self.law, self.reference, self.real, self.model, self.state, self.sampling,
-            self.training, self.evaluation, streams, prepared, self.cache,
+        return dataclasses.replace(self, streams=streams, prepared=prepared)
+
+    def field(self, name: Literal["picture", "caption"]) -> View:
+        """One field of captioned items: a generation of pictures, or of texts, for metrics of those."""
+        key = f"field/{name}"
+        if key not in self.cache:
+            self.cache[key] = {"sample": self._cut(self.sample, name)}
+        training = self.training
+        if training is not None:
+            training = dataclasses.replace(
+                training, space=training.space.field(name), items=self._cut(training.items, name)
+            )
+        return dataclasses.replace(
+            self, space=self.space.field(name), law=None, reference=self._cut(self.reference, name),
+            real=self._cut(self.real, name), training=training, cache=self.cache[key],
         )  # fmt: skip
+
+    def _cut(self, items: Array, name: str) -> Array:
+        pixels = self.space.pixels
+        return items[..., :pixels] if name == "picture" else items[..., pixels:].astype(np.int64)

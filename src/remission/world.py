@@ -47,7 +47,7 @@ class World:
         budgets: n_t, the number of items that arrive in generation t, shape (T,).
         law: the exact real distribution, or None for real files.
         refill: whether a curated training set is drawn up to its size again.
-        warm: whether every fit starts from the previous state.
+        start: where every fit starts: the initial weights, the state of fit 1, or the previous state.
     """
 
     source: Source
@@ -62,7 +62,7 @@ class World:
     generations: int
     budgets: tuple[int, ...]
     refill: bool
-    warm: bool
+    start: Literal["scratch", "base", "previous"]
 
     def budget(self, t: int) -> int:
         """n_t for t >= 1."""

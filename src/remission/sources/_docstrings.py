@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from remission.errors import DataError
-from remission.sources._download import cache_folder
+from remission.folders import cache_folder
 
 _FORMAT = 1  # raise when the rules below change: older prepared texts are then not used
 _SKIP = frozenset(

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from remission.errors import DataError
+from remission.folders import cache_folder
 from remission.sources._catalogue import COLLECTIONS, Collection, Pinned
 
 _TIMEOUT = 60.0  # seconds without an answer
@@ -50,16 +51,6 @@ def catalogue() -> list[Entry]:
         )
         for name, collection in sorted(COLLECTIONS.items())
     ]
-
-
-def cache_folder() -> Path:
-    """Where downloaded and prepared data is kept."""
-    named = os.environ.get("REMISSION_DATA")
-    if named:
-        return Path(named).expanduser()
-    import pooch
-
-    return Path(pooch.os_cache("remission"))
 
 
 def fetch(name: str, file: str) -> bytes:
