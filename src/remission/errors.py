@@ -18,6 +18,7 @@ Every message says what was given, what is allowed and what to try.
 from __future__ import annotations
 
 import difflib
+import importlib.util
 from collections.abc import Iterable
 
 
@@ -48,6 +49,13 @@ class MissingExtra(UsageError):  # noqa: N818
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs the package '{package}'. Try: pip install 'remission[{extra}]'.")
+
+
+def need(extra: str, purpose: str, *packages: str) -> None:
+    """Raise MissingExtra for the first of these packages that is not installed. Imports none of them."""
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtra(package, extra, purpose)
 
 
 class FitError(RemissionError):
