@@ -192,6 +192,10 @@ class LongModel(Model):
     def fit_at(self, data: Dataset, streams: Streams, previous: State | None, desk: Desk) -> State:
         """Fit, keeping half-done work at the desk."""
 
+    def together(self, space: Space) -> int:
+        """How many replicates are best fitted at once; above 1 when their networks are stacked."""
+        return 1
+
     def fit(self, data: Dataset, streams: Streams, previous: State | None = None) -> State:
         """Fit without keeping anything (final)."""
         return self.fit_at(data, streams, previous, Desk())

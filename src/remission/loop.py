@@ -7,18 +7,22 @@ model of fit t.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from remission import notes
 from remission.component import Component
 from remission.data import Array, Dataset, Floats, Integers, Space
 from remission.errors import FitError, RemissionError, SpecError
-from remission.interfaces import AdditiveModel, Metric, Model, State
+from remission.interfaces import AdditiveModel, LongModel, Metric, Model, State
 from remission.pool import Pool
+from remission.progress import Finished, Progress
 from remission.realdata import RealData
 from remission.rng import Streams
 from remission.spec import Experiment
@@ -67,13 +71,17 @@ class Generation:
     notes: tuple[str, ...] = ()
 
 
-def run(experiment: Experiment, replicates: Iterable[int] | None = None, point: str = "") -> Iterator[Generation]:
+def run(
+    experiment: Experiment, replicates: Iterable[int] | None = None, point: str = "", work: Path | None = None
+) -> Iterator[Generation]:
     """Run a block of replicates of one experiment, generation by generation, in this process.
 
     Args:
         experiment: without a sweep (take one of ``experiment.points``).
         replicates: their numbers; all of them when left out. Results do not depend on what else is in the block.
         point: the name of the grid point, part of the name of every random stream.
+        work: a folder of this very block in which models that take long keep their progress; the same call with the
+            same folder goes on where it was.
 
     Raises:
         SpecError: the experiment is a sweep.
@@ -85,70 +93,112 @@ def run(experiment: Experiment, replicates: Iterable[int] | None = None, point: 
         )
     numbers = list(range(experiment.replicates) if replicates is None else replicates)
     world = experiment.world()
+    if not isinstance(world.model, LongModel):
+        work = None
     with _one_blas_thread():
-        yield from _in_blocks(experiment, world, numbers, point)
-
-
-def _in_blocks(experiment: Experiment, world: World, numbers: list[int], point: str) -> Iterator[Generation]:
-    if is_ragged(world):  # every replicate keeps a number of items of its own: run them side by side
-        blocks = [_run_block(experiment, world, Streams.of(experiment.seed, [number], point)) for number in numbers]
-        for generations in zip(*blocks, strict=True):
+        if not is_ragged(world):
+            yield from _run_block(experiment, world, Streams.of(experiment.seed, numbers, point), work)
+            return
+        # Every replicate keeps a number of items of its own: run them side by side.
+        alone = [(Streams.of(experiment.seed, [number], point), work and work / f"{number}") for number in numbers]
+        for generations in zip(*(_run_block(experiment, world, *one) for one in alone), strict=True):
             yield _together(generations)
-    else:
-        yield from _run_block(experiment, world, Streams.of(experiment.seed, numbers, point))
 
 
-def _run_block(experiment: Experiment, world: World, streams: Streams) -> Iterator[Generation]:
+def _run_block(experiment: Experiment, world: World, streams: Streams, work: Path | None) -> Iterator[Generation]:
     reference, evaluation = comparison_sizes(experiment, world)
     real = RealData(world.source, streams, reference)
     pool = Pool(world, wants_items=any(looks_at_training(metric) for metric in world.metrics))
     supply = FastSupply(world, real, streams) if experiment.fast else Supply(world, real, streams)
+    progress = Progress(work, keep_all=experiment.keep == "all")
     states: dict[int, State] = {}
-    first_state: State = None
-    first: Array = real.reference[:, :0]
+    first: State = None
     labelled = [(metric.label, metric) for metric in world.metrics]
-    prepared: dict[str, Any] = {}
+    prepared: dict[str, Any] | None = None
     kept = examples_kept(experiment, world) if 0 in streams.replicates else 0
     shown = set(shown_generations(world.generations)) if kept else set()
 
     for t in range(1, world.generations + 1):
-        recipe = world.recipe(t)
-        rows: dict[str, Floats] = {}
-        if not recipe.arrivals:
-            pass  # nothing new: the batches that are there serve again
-        elif isinstance(supply, FastSupply):
-            pool.add_statistics(t, supply.arrivals(t, recipe, states))
+        done = progress.finished(t)
+        if done is None:
+            with notes.collected() as told:
+                rows = _arrive(t, world, supply, states, pool, progress)
+                training = pool.dataset(t, world.recipe(t), streams)
+                start = _start(world, states.get(t - 1), first)
+                states[t] = _fit(world.model, pool, t, training, streams, start, progress)
+                first = states[1] if t == 1 else first
+                view = View(
+                    t, world.space, world.law, real.reference, _first_items(pool, real), world.model, states[t],
+                    world.sampling, training, evaluation, streams, source=world.source, first=first,
+                )  # fmt: skip
+                prepared = _prepared(labelled, view) if prepared is None else prepared
+                for label, metric in labelled:
+                    seen = view_for(metric, view).for_metric(streams.at(t, f"metric/{label}"), prepared[label])
+                    rows |= _measured(metric, label, seen)
+                examples = view.sample[_row(streams), :kept].copy() if t in shown else None
+                if real.wrapped:
+                    notes.say("real items are used again: the source has no more")
+            done = Finished(rows, examples, tuple(told), real.cursor, real.wrapped)
+            progress.finish(t, done, world.regime)
         else:
-            with _named(t, world.model):
-                arrivals = supply.arrivals(t, recipe, states)
-            pool.add(t, arrivals.data)
-            if t == 1:
-                first = arrivals.data.items
-            if arrivals.draws is not None:
-                rows = {"cost.draws": arrivals.draws, "training.synthetic": arrivals.data.synthetic_share}
-
-        training = pool.dataset(t, recipe, streams)
-        previous = _start(world, states.get(t - 1), first_state)
-        states[t] = _fit(world.model, pool, t, training, streams, previous)
+            states[t] = _restored(t, done, progress, pool, real)
+            first = states[1] if t == 1 else first
         states.pop(t - world.regime.oldest_model, None)
-        if t == 1:
-            first_state = states[1]
-
-        view = View(
-            t, world.space, world.law, real.reference, first, world.model, states[t], world.sampling, training,
-            evaluation, streams, source=world.source, first=first_state,
-        )  # fmt: skip
-        for label, metric in labelled:
-            seen = view_for(metric, view)
-            if t == 1:
-                prepared[label] = metric.prepare(seen.for_metric(streams.at(0, f"metric/{label}"), None))
-            rows |= _measured(metric, label, seen.for_metric(streams.at(t, f"metric/{label}"), prepared[label]))
         yield Generation(
-            t, streams.replicates, rows,
-            examples=view.sample[_row(streams), :kept].copy() if t in shown else None,
+            t, streams.replicates, done.rows, done.examples,
             real_examples=real.reference[_row(streams), :kept].copy() if t == 1 and shown else None,
-            notes=("real items are used again: the source has no more",) if real.wrapped else (),
+            notes=done.notes,
         )  # fmt: skip
+
+
+def _arrive(
+    t: int,
+    world: World,
+    supply: Supply | FastSupply,
+    states: dict[int, State],
+    pool: Pool,
+    progress: Progress,
+) -> dict[str, Floats]:
+    """What arrives in generation t enters the pool; rows say what curation cost."""
+    recipe = world.recipe(t)
+    if not recipe.arrivals:
+        return {}  # nothing new: the batches that are there serve again
+    if isinstance(supply, FastSupply):
+        pool.add_statistics(t, supply.arrivals(t, recipe, states))
+        return {}
+    with _named(t, world.model):
+        arrivals = supply.arrivals(t, recipe, states)
+    pool.add(t, arrivals.data)
+    progress.keep_batch(t, arrivals.data)
+    if arrivals.draws is None:
+        return {}
+    return {"cost.draws": arrivals.draws, "training.synthetic": arrivals.data.synthetic_share}
+
+
+def _restored(t: int, done: Finished, progress: Progress, pool: Pool, real: RealData) -> State | None:
+    """Bring pool and real data to where they were after generation t; its model, if it is still needed."""
+    batch = progress.batch(t, pool.world.space)
+    if batch is not None:
+        pool.add(t, batch)
+    if t == 1:
+        pool.first = progress.first()
+    real.go_on(done.cursor, done.wrapped)
+    return progress.state(t)
+
+
+def _first_items(pool: Pool, real: RealData) -> Array:
+    """The items of fit 1; none on the fast path."""
+    return real.reference[:, :0] if pool.first is None else pool.first
+
+
+def _prepared(labelled: list[tuple[str, Metric]], view: View) -> dict[str, Any]:
+    """What metrics compute once per block, as in generation 1."""
+    early = dataclasses.replace(view, generation=1, state=view.first, training=view.training, cache={})
+    view = view if view.generation == 1 else early
+    return {
+        label: metric.prepare(view_for(metric, view).for_metric(view.streams.at(0, f"metric/{label}"), None))
+        for label, metric in labelled
+    }
 
 
 def _start(world: World, last: State | None, first: State | None) -> State | None:
@@ -158,9 +208,24 @@ def _start(world: World, last: State | None, first: State | None) -> State | Non
     return first if world.start == "base" and not getattr(world.model, "pretrained", False) else None
 
 
-def _fit(model: Model, pool: Pool, t: int, training: Dataset | None, streams: Streams, previous: State | None) -> State:
+def _fit(
+    model: Model,
+    pool: Pool,
+    t: int,
+    training: Dataset | None,
+    streams: Streams,
+    previous: State | None,
+    progress: Progress,
+) -> State:
     recipe = pool.world.recipe(t)
     with _named(t, model):
+        if isinstance(model, LongModel):
+            state = progress.state(t)
+            if state is None:
+                assert training is not None
+                state = model.fit_at(training, streams.at(t, "fit"), previous, progress.desk(t))
+                progress.keep_state(t, state)
+            return state
         if isinstance(model, AdditiveModel) and recipe.take is None:
             return model.solve(pool.statistics(t, recipe), previous)
         assert training is not None

@@ -18,6 +18,7 @@ class Pool:
     Attributes:
         additive: the model is fitted through additive statistics.
         grows: every generation trains on all batches so far, so nothing but the running total is kept.
+        first: the items of batch 1, or None while there are none.
         holds_items: items are kept (for the model, a subsample, or a metric that looks at the training set).
     """
 
@@ -30,12 +31,15 @@ class Pool:
         takes = any(recipe.take is not None for _, recipe in recipes)
         self.holds_items = wants_items or takes or not self.additive
         self._summed = self.additive and not all(recipe.take is not None for _, recipe in recipes)
+        self.first: Array | None = None
         self._data: dict[int, Dataset] = {}
         self._statistics: dict[int, Statistics] = {}
         self._grown = _Growing()
 
     def add(self, t: int, data: Dataset) -> None:
         """Put batch t in and forget what no later generation needs."""
+        if t == 1:
+            self.first = data.items
         if self._summed:
             self.add_statistics(t, self.world.model.statistics(data))  # type: ignore[attr-defined]
         if self.holds_items and self.grows:

@@ -58,6 +58,15 @@ class RealData:
             chosen[here] = self._order(int(number))[rows, place[here]]
         return self._items[chosen]
 
+    @property
+    def cursor(self) -> Integers:
+        """How many training items each replicate was handed so far, shape (r,)."""
+        return self._cursor.copy()
+
+    def go_on(self, cursor: Integers, wrapped: bool) -> None:
+        """Go on as if ``cursor`` items had been handed out."""
+        self._cursor, self.wrapped = cursor.copy(), wrapped
+
     def draw(self, count: int, streams: Streams, active: Array | None = None) -> Dataset:
         """Fresh items as the loop gets to see them, with their true labels where there are labels."""
         clean = self.clean(count, streams, active)

@@ -64,6 +64,8 @@ class Experiment(Component):
         start: where every fit starts: ``scratch``, the model's own initial weights (random numbers, or those of a pretrained
             model); ``base``, the state of fit 1 (for a pretrained model: the pretrained weights); ``previous``, the state
             of the fit before (``warm`` says the same).
+        keep: which models of a neural network stay in the run folder: of the ``first`` generation, the ``last``, both, all,
+            or none.
         fast: draw sufficient statistics instead of samples, with the identical law.
         level: of all intervals.
         examples: how many items of replicate 0 are kept per generation for the report; a number that suits the kind of
@@ -83,6 +85,7 @@ class Experiment(Component):
     reference: Annotated[int, Meta(ge=1)] | None = None
     evaluation: Annotated[int, Meta(ge=1)] | None = None
     start: Literal["scratch", "base", "previous", "warm"] = "scratch"
+    keep: Literal["none", "first", "last", "first-last", "all"] = "last"
     fast: bool = False
     level: Annotated[float, Meta(gt=0, lt=1)] = 0.95
     examples: Annotated[int, Meta(ge=0)] | None = None
@@ -93,8 +96,8 @@ class Experiment(Component):
     sweep: dict[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
 
     SETTINGS: ClassVar[tuple[str, ...]] = (
-        "title", "generations", "replicates", "samples", "seed", "refill", "reference", "evaluation", "start", "fast",
-        "level", "examples",
+        "title", "generations", "replicates", "samples", "seed", "refill", "reference", "evaluation", "start", "keep",
+        "fast", "level", "examples",
     )  # fmt: skip
 
     @classmethod

@@ -8,6 +8,8 @@
     rows/*.parquet     point, replicate, generation, metric, value; one part per finished block
     modules/*.py       the user's own modules as they were run, if there are any
     samples/*.npz      examples per generation of replicate 0
+    models/            fitted networks that were to be kept, as safetensors
+    work/              blocks of networks that are under way, see progress.py; gone when the run is complete
     log.jsonl          what happened when
 
 Every file is written aside and renamed; a part under its final name is complete. A run may be killed at
@@ -36,6 +38,7 @@ import numpy as np
 from remission.data import Array, Floats
 from remission.errors import StoreError
 from remission.loop import Generation
+from remission.progress import Progress
 from remission.spec import Experiment, own_files, own_modules, search_also
 
 _PART = re.compile(r"point-(\d+)-replicates-(\d+)-(\d+)\.parquet")
@@ -88,7 +91,8 @@ class Run:
         with self.writing():
             for path in (self.folder / "samples").glob("*.npz"):
                 path.unlink()
-            shutil.rmtree(self.folder / "modules", ignore_errors=True)
+            for name in ("modules", "models", "work"):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
             for name in ("provenance.json", "facts.json", "experiment.toml", "log.jsonl"):
                 (self.folder / name).unlink(missing_ok=True)
 
@@ -124,6 +128,30 @@ class Run:
         self._write_samples(point, generations)
         name = f"point-{point:04d}-replicates-{numbers[0]:06d}-{numbers[-1]:06d}.parquet"
         _write_aside(self.folder / "rows" / name, lambda path: _write_rows(path, point, generations))
+
+    def work(self, point: int, first: int, last: int) -> Path:
+        """Where the block of these replicates keeps its progress."""
+        return self.folder / "work" / f"point-{point:04d}-replicates-{first:06d}-{last:06d}"
+
+    def keep_models(self, point: int, first: int, last: int, keep: str) -> None:
+        """Move the models of a finished block that are to be kept into ``models``, and drop its progress."""
+        work = self.work(point, first, last)
+        if not work.is_dir():
+            return
+        with _explained(work):
+            for folder in (work, *sorted(path for path in work.iterdir() if path.name.isdigit())):
+                states = Progress(folder).states()
+                chosen = {"none": [], "all": [*states], "first": [*states][:1], "last": [*states][-1:]}
+                chosen["first-last"] = sorted({*chosen["first"], *chosen["last"]})
+                name = work.name if folder is work else f"point-{point:04d}-replicate-{int(folder.name):06d}"
+                for t in chosen[keep]:
+                    (self.folder / "models").mkdir(exist_ok=True)
+                    os.replace(states[t], self.folder / "models" / f"{name}-generation-{t:04d}.safetensors")
+            shutil.rmtree(work)
+
+    def forget_work(self) -> None:
+        """Remove what is left of blocks that were under way: all are finished."""
+        shutil.rmtree(self.folder / "work", ignore_errors=True)
 
     def _write_samples(self, point: int, generations: Sequence[Generation]) -> None:
         shown = {f"generation-{one.t}": one.examples for one in generations if one.examples is not None}
@@ -249,7 +277,7 @@ class Run:
         return out
 
 
-_OURS = {"rows", "samples", "modules", "experiment.toml", "facts.json", "log.jsonl", ".lock"}
+_OURS = {"rows", "samples", "modules", "models", "work", "experiment.toml", "facts.json", "log.jsonl", ".lock"}
 
 
 def _write_rows(path: Path, point: int, generations: Sequence[Generation]) -> None:

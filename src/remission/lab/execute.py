@@ -16,6 +16,7 @@ from remission.checks import check_experiment
 from remission.data import Space
 from remission.defaults import default_metrics
 from remission.engines.local import map_units
+from remission.interfaces import LongModel
 from remission.lab.facts import facts_of, provenance_of
 from remission.loop import comparison_sizes, is_ragged, looks_at_training, run
 from remission.pool import Pool
@@ -112,6 +113,7 @@ def execute(
         except BaseException as error:
             store.log("stopped", why=type(error).__name__)
             raise
+        store.forget_work()
         store.log("done")
     return store
 
@@ -122,11 +124,13 @@ def run_block(block: Block, tick: Callable[[float], None] | None = None) -> Done
     store, points = _opened(block.folder, block.run)
     point = points[block.point]
     generations = []
-    for generation in run(point.experiment, range(block.first, block.last + 1), point.name):
+    work = store.work(block.point, block.first, block.last)
+    for generation in run(point.experiment, range(block.first, block.last + 1), point.name, work):
         generations.append(generation)
         if tick is not None:
             tick(generation.replicates.size)
     store.write_block(block.point, generations)
+    store.keep_models(block.point, block.first, block.last, point.experiment.keep)
     notes = tuple(sorted({note for generation in generations for note in generation.notes}))
     return Done(round(time.perf_counter() - began, 3), notes)
 
@@ -154,6 +158,10 @@ def missing_blocks(store: Run, experiment: Experiment, workers: int) -> list[Blo
 def block_size(experiment: Experiment, workers: int) -> int:
     """Replicates per block: as many as fit the memory of a block, spread evenly over the workers."""
     world = experiment.world()
+    if isinstance(
+        world.model, LongModel
+    ):  # the same blocks for any number of workers, so that half-done ones are found
+        return min(experiment.replicates, world.model.together(world.space))
     if is_ragged(world):
         most = 64
     else:
