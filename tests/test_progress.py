@@ -134,6 +134,9 @@ def test_a_failed_fit_keeps_the_generations_before_it(tmp_path: Path) -> None:
     work = tmp_path / "run" / "work" / "point-0000-replicates-000000-000000"
     assert (work / "generation-0003" / "done.npz").is_file()
     assert (work / "generation-0003" / "state.safetensors").is_file()
+    values = Run(tmp_path / "run").values()[0, "moments.variance"]
+    assert np.isfinite(values[0, :3]).all()
+    assert np.isnan(values[0, 3:]).all()
     long_parts.fail_at.clear()
     long_parts.fitted.clear()
     execute(experiment(), tmp_path / "run")

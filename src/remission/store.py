@@ -35,7 +35,7 @@ from typing import Any
 
 import numpy as np
 
-from remission.data import Array, Floats
+from remission.data import Array, Floats, Integers
 from remission.errors import StoreError
 from remission.loop import Generation
 from remission.progress import Progress
@@ -240,9 +240,10 @@ class Run:
         return not any(self.missing(point) for point in range(len(self.facts["points"])))
 
     def values(self) -> dict[tuple[int, str], Floats]:
-        """(point, metric) -> values of shape (replicates, generations); NaN where a block is missing.
+        """(point, metric) -> values of shape (replicates, generations); NaN where nothing is there yet.
 
-        Raises StoreError when a part is damaged.
+        Of networks that are under way, or whose fit failed, the finished generations are there. Raises StoreError when
+        a part is damaged.
         """
         import pyarrow.parquet as parquet
 
@@ -264,7 +265,23 @@ class Run:
                 here = codes == code
                 array = out.setdefault((point, name), np.full((replicates, generations), math.nan))
                 array[replicate[here], generation[here] - 1] = value[here]
+        for point, replicate, t, rows in self._under_way():
+            for name, row in rows.items():
+                array = out.setdefault((point, name), np.full((replicates, generations), math.nan))
+                array[replicate, t - 1] = row
         return out
+
+    def _under_way(self) -> Iterator[tuple[int, Integers, int, dict[str, Floats]]]:
+        """(point, replicates, generation, rows) of finished generations of blocks that are not."""
+        for path in sorted((self.folder / "work").glob("point-*/**/done.npz")):
+            match = _PART.fullmatch(f"{path.relative_to(self.folder / 'work').parts[0]}.parquet")
+            t = int(path.parent.name.rpartition("-")[2])
+            done = Progress(path.parent.parent).finished(t)
+            if match is None or done is None:
+                continue
+            alone = path.parent.parent.name
+            first, last = (int(alone), int(alone)) if alone.isdigit() else (int(match[2]), int(match[3]))
+            yield int(match[1]), np.arange(first, last + 1), t, done.rows
 
     @cached_property
     def samples(self) -> dict[int, dict[int, Array]]:

@@ -11,38 +11,50 @@ import click
 
 from remission.cli import _output as out
 
-HEADLINES = (
-    ("digits", "prdc.recall", "share of real digits still covered"),
-    ("prose", "types.recall", "share of human words still in use"),
-    ("gaussian", "moments.variance", "variance (1 at the start)"),
-)
-
 
 @click.command("demo", short_help="The main job on real images and text, with one HTML report.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default="remission-demo", show_default=True)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=None, help="Folder.  [default: remission-demo]"
+)
 @click.option("--workers", type=click.IntRange(1, 1024), default=1, show_default=True, help="Worker processes.")
+@click.option("--deep", is_flag=True, help="Neural networks instead (needs PyTorch); minutes to hours.")
+@click.option("--part", "names", multiple=True, metavar="NAME", help="With --deep: which experiment; 'all' for all.")
+@click.option("--size", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True, help="With --deep.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(output: Path, workers: int, as_json: bool) -> None:
-    """Watch models collapse, and the cure, on handwritten digits, English prose and a Gaussian world."""
-    from remission.demo import PARTS, run_demo
+def command(output: Path | None, workers: int, deep: bool, names: tuple[str, ...], size: str, as_json: bool) -> None:
+    """Watch models collapse, and the cure, on handwritten digits, English prose and a Gaussian world.
 
+    With --deep the models are neural networks: flow matching on MNIST and transformers on Shakespeare, or the
+    experiments named by --part.
+    """
+    from remission.demo import run_demo
+    from remission.demo.parts import BASIC, Part, deep_parts
+    from remission.errors import SpecError, need
+
+    if names and not deep:
+        raise SpecError("--part names a deep experiment. Add --deep.")
+    if deep:
+        need("deep", "remission demo --deep", "torch", "safetensors")
+    folder = output or Path("remission-demo-deep" if deep else "remission-demo")
+    parts = deep_parts(names) if deep else BASIC
     with contextlib.ExitStack() as bars:
 
-        def on_part(name: str) -> Callable[[float, float], None] | None:
+        def on_part(part: Part) -> Callable[[float, float], None] | None:
             bars.close()
             if not as_json:
-                click.echo(f"{PARTS[name][0]} ...", err=True)
-            return bars.enter_context(out.progress(name, quiet=as_json))
+                click.echo(f"{part.title} ...", err=True)
+            return bars.enter_context(out.progress(part.name, quiet=as_json))
 
-        demo = run_demo(output, workers, on_part)
+        demo = run_demo(folder, workers, on_part, parts, size)  # type: ignore[arg-type]
     if as_json:
         runs = {name: {"summary": reading.summary, "theory": reading.theory} for name, reading in demo.runs.items()}
         out.as_json("demo", {"report": str(demo.report), "runs": runs})
         return
-    rows = [row for name, metric, text in HEADLINES for row in _headline(demo.runs[name], metric, text)]
+    rows = [row for part in parts for row in _headline(demo.runs[part.name], *part.headline)]
     out.table("", ["what is left after the last generation", "regime", "95 % interval", "theory"], rows)
     click.echo(f"Open the report:   {demo.report}")
-    click.echo(f"Change a number:   edit {output}/gaussian.toml, then: remission run {output}/gaussian.toml")
+    last = f"{folder}/{parts[-1].name}.toml"
+    click.echo(f"Change a number:   edit {last}, then: remission run {last}")
 
 
 def _headline(reading: Any, metric: str, text: str) -> list[list[str]]:

@@ -4,34 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
+from remission.demo.parts import BASIC, Part, Size
 from remission.errors import StoreError
 from remission.lab.execute import execute
 from remission.lab.reading import Reading
 from remission.report.build import build
 from remission.report.page import write
 from remission.spec import Experiment
-
-PARTS = {
-    "digits": (
-        "Handwritten digits",
-        "1,797 digits written by hand, modelled by a mixture of Gaussians. In *replace* each model sees only pictures "
-        "that the model before it drew: shapes blur into one another, and rare ways of writing vanish (recall falls). "
-        "Keeping all data, or adding a tenth of fresh human digits in every generation, holds the decay.",
-    ),
-    "prose": (
-        "English prose",
-        "The documentation of Python's own libraries, written by people, modelled word by word. In *replace* rare words "
-        "die first and never come back; sentences repeat. Read the samples from left to right.",
-    ),
-    "gaussian": (
-        "A world known in closed form",
-        "Here everything can be computed. Dashed lines are theory, not fits: if the solid lines follow them, you can "
-        "trust the loop that made the other pictures.",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -43,31 +24,34 @@ class Demo:
 
 
 def run_demo(
-    folder: Path, workers: int = 1, on_part: Callable[[str], Callable[[float, float], None] | None] | None = None
+    folder: Path,
+    workers: int = 1,
+    on_part: Callable[[Part], Callable[[float, float], None] | None] | None = None,
+    parts: tuple[Part, ...] = BASIC,
+    size: Size = "cpu",
 ) -> Demo:
-    """Run the three parts into ``folder`` and write ``folder/report.html``; goes on where it stopped.
+    """Run the parts into ``folder`` and write ``folder/report.html``; goes on where it stopped.
 
-    ``on_part`` is called with each part's name and may return a progress function.
+    ``on_part`` is called with each part and may return a progress function.
     """
     from remission.report.content import combine
 
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"'{folder}' is a file. Choose another folder with -o.")
     readings: dict[str, Reading] = {}
-    for name in PARTS:
-        text = resources.files("remission.demo").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    for part in parts:
+        text = part.toml(size)
         experiment = Experiment.from_toml(text)
-        progress = on_part(name) if on_part is not None else None
-        store = execute(experiment, folder / name, workers, progress, ["remission", "demo"])
-        (folder / f"{name}.toml").write_text(text, encoding="utf-8")
-        readings[name] = Reading(store)
-    parts = [(title, text.replace("*", ""), build(readings[name])) for name, (title, text) in PARTS.items()]
+        progress = on_part(part) if on_part is not None else None
+        store = execute(experiment, folder / part.name, workers, progress, ["remission", "demo"])
+        (folder / f"{part.name}.toml").write_text(text, encoding="utf-8")
+        readings[part.name] = Reading(store)
     report = combine(
         "What happens when models learn from models",
         "Each model below was trained on real, human-made data, then the next one on what the first produced, and so on. "
         "Three ways of handling the data are compared: replace (only the newest output), accumulate (everything so far), "
         "and fresh (replace, with 10 % new human data each time).",
-        parts,
+        [(part.title, part.text.replace("*", ""), build(readings[part.name])) for part in parts],
     )
     write(report, folder / "report.html")
     return Demo(readings, folder / "report.html")
