@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-UNIT = r"[\d.e+-]+ (?:s|ms|us|ns|MiB)"
+UNIT = r"[\d.e+-]+ (?:s|ms|us|ns|MiB|mbit)"
 LINE = re.compile(
     rf"(?P<name>\S.*?)\s+(?P<ours>{UNIT})\s+(?P<peer>{UNIT})\s+(?P<ratio>[\d.]+x)\s+\((?P<goal>[^)]*)\)"
     r"(?:\s+(?P<verdict>ok|short|-))?.*"

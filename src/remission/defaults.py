@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from remission import registry
 from remission.interfaces import Metric
+from remission.loop import field_for
 from remission.spec import Experiment
 
 _BY_KIND: dict[str, tuple[str, ...]] = {
     "vector": ("moments", "tail-mass", "sliced-wasserstein"),
     "image": ("moments", "prdc", "frechet", "vendi", "authenticity"),
     "symbols": ("types", "heterozygosity", "entropy"),
+    "captioned": ("caption-match", "moments", "prdc", "frechet", "vendi", "authenticity"),  # but the first, of pictures
     "tokens": ("types", "distinct", "unseen", "compression", "novel-ngrams"),
     "labelled": ("test-risk",),
     "regression": ("test-risk",),
@@ -26,7 +28,7 @@ def default_metrics(experiment: Experiment) -> tuple[Metric, ...]:
     return tuple(
         metric
         for metric in found
-        if space.kind in metric.accepts
+        if (space.kind in metric.accepts or field_for(metric, space))
         and all(isinstance(experiment.model, need) for need in metric.needs)
         and not (experiment.fast and (metric.samples or metric.name() not in _FAST))
     )

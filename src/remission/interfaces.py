@@ -111,7 +111,7 @@ class FiniteSource(Source):
     def items(self) -> Array:
         """All items, shape ``(N, *item)``; the same array at every call."""
 
-    def classes(self) -> Integers | None:
+    def item_classes(self) -> Integers | None:
         """The class 0 .. C - 1 of every item, shape (N,), whether or not items carry it; None when there are none."""
         return None
 
@@ -195,6 +195,14 @@ class LongModel(Model):
     def together(self, space: Space) -> int:
         """How many replicates are best fitted at once; above 1 when their networks are stacked."""
         return 1
+
+    def inherit(self, state: State, first: State) -> State:
+        """The state of a later fit with what it takes over from fit 1, such as prompts of the real text."""
+        return state
+
+    def content(self) -> str:
+        """A hash of the files the model is given, which are part of a run's identity; empty when there are none."""
+        return ""
 
     def fit(self, data: Dataset, streams: Streams, previous: State | None = None) -> State:
         """Fit without keeping anything (final)."""

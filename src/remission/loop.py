@@ -125,7 +125,7 @@ def _run_block(experiment: Experiment, world: World, streams: Streams, work: Pat
                 rows = _arrive(t, world, supply, states, pool, progress)
                 training = pool.dataset(t, world.recipe(t), streams)
                 start = _start(world, states.get(t - 1), first)
-                states[t] = _fit(world.model, pool, t, training, streams, start, progress)
+                states[t] = _fit(world.model, pool, t, training, streams, start, first, progress)
                 first = states[1] if t == 1 else first
                 view = View(
                     t, world.space, world.law, real.reference, _first_items(pool, real), world.model, states[t],
@@ -215,6 +215,7 @@ def _fit(
     training: Dataset | None,
     streams: Streams,
     previous: State | None,
+    first: State | None,
     progress: Progress,
 ) -> State:
     recipe = pool.world.recipe(t)
@@ -224,6 +225,7 @@ def _fit(
             if state is None:
                 assert training is not None
                 state = model.fit_at(training, streams.at(t, "fit"), previous, progress.desk(t))
+                state = state if first is None else model.inherit(state, first)
                 progress.keep_state(t, state)
             return state
         if isinstance(model, AdditiveModel) and recipe.take is None:
@@ -320,7 +322,7 @@ def examples_kept(experiment: Experiment, world: World) -> int:
         return experiment.examples
     if experiment.fast:
         return 16
-    return {"image": 25, "tokens": 4}.get(world.space.kind, 200)
+    return {"image": 25, "captioned": 12, "tokens": 4}.get(world.space.kind, 200)
 
 
 def shown_generations(generations: int) -> list[int]:

@@ -39,7 +39,7 @@ from remission import registry, toml
 from remission.component import Component, component_types, field_types, fields_of, plain
 from remission.errors import DataError, SpecError, did_you_mean
 from remission.fingerprint import fingerprint
-from remission.interfaces import Curator, FiniteSource, Metric, Model, Regime, Sampling, Source
+from remission.interfaces import Curator, FiniteSource, LongModel, Metric, Model, Regime, Sampling, Source
 from remission.schedule import Schedule, value_at
 from remission.world import Initial, World
 
@@ -138,6 +138,7 @@ class Experiment(Component):
             _apply_line(tables, change)
         if folder is not None:
             _beside(tables.get("source"), folder)
+            _beside(tables.get("model"), folder)
         return cls.from_tables(tables)
 
     @classmethod
@@ -210,7 +211,9 @@ class Experiment(Component):
             "tables": self.tables(),
             "version": __version__,
             "modules": own_modules(self),
-            "inputs": {point.name: _content(point.experiment.source) for point in self.points},
+            "inputs": {
+                point.name: _content(point.experiment.source) + _given(point.experiment.model) for point in self.points
+            },
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
@@ -356,13 +359,14 @@ def _point_name(settings: Mapping[str, Any]) -> str:
     return ", ".join(f"{key}={short(value)}" for key, value in settings.items())
 
 
-def _beside(source: Any, folder: Path) -> None:
-    """Let a relative path of a source mean one beside the experiment file, if there is nothing here."""
-    if isinstance(source, dict):
-        path = source.get("path")
-        if isinstance(path, str) and not Path(path).exists() and (folder / path).exists():
-            source["path"] = str(folder / path)
-        _beside(source.get("base"), folder)
+def _beside(part: Any, folder: Path) -> None:
+    """Let relative paths of a source or model mean ones beside the experiment file, if there is nothing here."""
+    if isinstance(part, dict):
+        for key in ("path", "tokenizer", "model"):
+            path = part.get(key)
+            if isinstance(path, str) and not Path(path).exists() and (folder / path).exists():
+                part[key] = str(folder / path)
+        _beside(part.get("base"), folder)
 
 
 def _content(source: Source) -> str:
@@ -370,9 +374,13 @@ def _content(source: Source) -> str:
     inner = getattr(source, "base", None)
     if isinstance(inner, Source):
         return _content(inner)
-    if isinstance(source, FiniteSource) and (hasattr(source, "path") or ":" in source.name()):
-        return fingerprint(source.items())
-    return ""
+    own = hasattr(source, "path") or getattr(source, "tokenizer", None) is not None or ":" in source.name()
+    return fingerprint(source.items()) if isinstance(source, FiniteSource) and own else ""
+
+
+def _given(model: Model) -> str:
+    """A hash of the files a model starts from."""
+    return model.content() if isinstance(model, LongModel) else ""
 
 
 def search_also(folder: Path | None) -> None:

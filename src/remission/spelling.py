@@ -33,7 +33,7 @@ def spell(tokens: Array, space: Space) -> str:
     words = [names[number] if 0 <= number < len(names) else f"<{number}>" for number in numbers]
     text = space.joiner.join(words)
     if space.joiner != " ":
-        return text
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")  # tokens may be parts of a character
     for pattern, replacement in (
         (_JOINED, r"\1"),
         (_BEFORE, r"\1"),

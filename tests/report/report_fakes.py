@@ -52,6 +52,7 @@ class FakeStore:
     )
     warnings: list[str] = field(default_factory=list)
     citations: list[str] = field(default_factory=list)
+    neutral: list[dict[str, Any]] = field(default_factory=list)
     profile: list[dict[str, Any]] = field(default_factory=list)
     verdicts: list[dict[str, Any]] = field(default_factory=list)
 

@@ -170,4 +170,4 @@ def test_every_law_is_documented():
         assert ">>>" in cls.__doc__, name
         assert registry.summary("theory", name), name
     wanted = {f"G{i}" for i in range(1, 15)} | {f"D{i}" for i in range(1, 7)} | {f"L{i}" for i in range(1, 5)}
-    assert rows == wanted | {"K1", "K2", "V1", "C1", "M1", "X1", "T1", "S1", "master"}
+    assert rows == wanted | {"A1", "K1", "K2", "V1", "C1", "M1", "X1", "T1", "S1", "master"}

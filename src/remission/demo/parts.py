@@ -62,7 +62,92 @@ BASIC = (
     ),
 )
 
-DEEP: tuple[Part, ...] = ()
+_PICTURES = ("frechet[features=classifier]", "prdc[features=classifier].recall", "pixels.spread")
+_AVERAGED = (
+    "A variational autoencoder, whose pictures are the means that its decoder gives. In *replace* every generation is a "
+    "little more of an average than the one before: spread and recall fall, pictures blur. Kept data, or a tenth of "
+    "fresh pictures, holds it."
+)
+_GUIDED = (
+    "a small U-Net that draws a picture of a given class, with guidance 2: each class is drawn more typical than it is. In "
+    "*replace* this adds up: pictures stay sharp and are recognised with ever more confidence while variety goes (the "
+    "sampling bias of Alemohammad et al., arXiv 2307.01850)."
+)
+_DRIFTS = (
+    "A small transformer, trained for a short time and sampled as it is. What it gets wrong is learned by the next one: "
+    "it drifts to noise. Loss on human text rises; distinct n-grams *grow*, so diversity alone would look healthy."
+)
+_NARROWS = (
+    "A transformer that was trained for longer and is sampled at temperature 0.8. It narrows: fewer distinct n-grams, ever "
+    "more of what is probable, and human text becomes a surprise to it."
+)
+
+DEEP = (
+    Part(
+        "vae-mnist",
+        "Handwritten digits, a variational autoencoder",
+        _AVERAGED,
+        ("prdc[features=classifier].recall", "share of real digits still covered"),
+        _PICTURES,
+        deep=True,
+    ),
+    Part(
+        "vae-fashion-mnist",
+        "Clothes, a variational autoencoder",
+        _AVERAGED,
+        ("prdc[features=classifier].recall", "share of real clothes still covered"),
+        _PICTURES,
+        deep=True,
+    ),
+    Part(
+        "flow-mnist",
+        "Handwritten digits, flow matching",
+        "Flow matching: " + _GUIDED,
+        ("prdc[features=classifier].recall", "share of real digits still covered"),
+        _PICTURES,
+        deep=True,
+    ),
+    Part(
+        "diffusion-fashion-mnist",
+        "Clothes, diffusion",
+        "A DDPM: " + _GUIDED,
+        ("prdc[features=classifier].recall", "share of real clothes still covered"),
+        _PICTURES,
+        deep=True,
+    ),
+    Part(
+        "shakespeare-drift",
+        "Shakespeare, drifting to noise",
+        _DRIFTS,
+        ("bits-per-byte", "bits per byte of human text"),
+        ("bits-per-byte", "novel-ngrams.recall", "gibberish.words"),
+        deep=True,
+    ),
+    Part(
+        "shakespeare-narrow",
+        "Shakespeare, narrowing",
+        _NARROWS,
+        ("distinct.3", "share of distinct 3-grams"),
+        ("bits-per-byte", "distinct.3", "novel-ngrams.recall"),
+        deep=True,
+    ),
+    Part(
+        "wikitext-drift",
+        "Wikipedia, drifting to noise",
+        _DRIFTS,
+        ("bits-per-byte", "bits per byte of human text"),
+        ("bits-per-byte", "novel-ngrams.recall", "gibberish.words"),
+        deep=True,
+    ),
+    Part(
+        "wikitext-narrow",
+        "Wikipedia, narrowing",
+        _NARROWS,
+        ("distinct.3", "share of distinct 3-grams"),
+        ("bits-per-byte", "distinct.3", "novel-ngrams.recall"),
+        deep=True,
+    ),
+)
 
 SHORT = ("flow-mnist", "shakespeare-drift", "shakespeare-narrow")  # what `--deep` runs when no part is named
 

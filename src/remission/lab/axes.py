@@ -19,7 +19,7 @@ from remission.estimate import Estimate, mean_interval, mean_is_estimable, media
 AXES: dict[str, tuple[str, ...]] = {
     "fidelity": (
         "prdc.precision", "frechet", "mmd", "sliced-wasserstein", "wasserstein", "moments.w2", "energy", "ks",
-        "log-likelihood", "perplexity", "divergence.js", "test-risk.excess", "test-risk.held-out", "test-risk.accuracy",
+        "log-likelihood", "perplexity", "divergence.js", "test-risk.excess", "test-risk.held-out", "test-risk.accuracy", "caption-match.ratio",
     ),
     "diversity": (
         "prdc.recall", "prdc.coverage", "vendi.q1-ratio", "moments.ratio", "moments.log-det", "mode-coverage.covered",

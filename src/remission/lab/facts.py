@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import importlib.util
 import inspect
 import math
 import os
@@ -15,12 +16,14 @@ from typing import Any
 
 from remission import registry
 from remission.component import Component, field_types
-from remission.interfaces import FiniteSource
+from remission.interfaces import FiniteSource, LongModel
+from remission.lab.artifacts import neutral_rows
 from remission.lab.predictions import predictions
 from remission.loop import row_name
 from remission.spec import Experiment, own_modules
 
 _PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "pyarrow")
+_OF_NETWORKS = ("torch", "tokenizers", "transformers", "peft", "diffusers")
 
 
 def facts_of(experiment: Experiment, warnings: list[str]) -> dict[str, Any]:
@@ -38,6 +41,7 @@ def facts_of(experiment: Experiment, warnings: list[str]) -> dict[str, Any]:
         "directions": directions_of(experiment),
         "theory": theory,
         "refused": refused,
+        "neutral": neutral_rows(experiment),
         "citations": citations_of(experiment),
         "warnings": warnings,
     }
@@ -111,13 +115,20 @@ def provenance_of(experiment: Experiment, command: Iterable[str]) -> dict[str, A
     return {
         "remission": __version__,
         "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "packages": {name: importlib.metadata.version(name) for name in _packages(experiment)},
         "machine": {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
         "command": list(command),
         "inputs": inputs,
         "modules": own_modules(experiment),
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def _packages(experiment: Experiment) -> tuple[str, ...]:
+    """What decides the numbers: with a network also the libraries of networks that are installed."""
+    if not any(isinstance(point.experiment.model, LongModel) for point in experiment.points):
+        return _PACKAGES
+    return _PACKAGES + tuple(name for name in _OF_NETWORKS if importlib.util.find_spec(name))
 
 
 def _processor() -> str:

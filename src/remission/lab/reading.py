@@ -37,6 +37,7 @@ class Reading:
         self.directions: dict[str, str] = run.facts["directions"]
         self.theory: list[dict[str, Any]] = run.facts["theory"]
         self.refused: list[dict[str, Any]] = run.facts["refused"]
+        self.neutral: list[dict[str, Any]] = run.facts.get("neutral", [])
         self.citations: list[str] = run.facts["citations"]
 
     @cached_property

@@ -1,10 +1,11 @@
-"""Verdicts on a stored run: its collapse profile, and one verdict per published definition, for every grid point."""
+"""Verdicts on a stored run: its collapse profile, one per definition of collapse, and the fate of a planted artifact."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any
 
+from remission.lab.artifacts import verdicts_on_artifacts
 from remission.lab.axes import axes_of
 from remission.lab.definitions import definitions
 from remission.store import Run
@@ -30,4 +31,6 @@ def verdicts_of(run: Run) -> list[dict[str, Any]]:
     for point in range(len(run.facts["points"])):
         trajectory = {metric: array for (index, metric), array in values.items() if index == point}
         rows += [{"point": point} | dataclasses.asdict(verdict) for verdict in definitions(trajectory)]
+        found = verdicts_on_artifacts(trajectory, point, run.facts, run.level)
+        rows += [{"point": point} | row for row in found]
     return rows

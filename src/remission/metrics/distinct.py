@@ -8,6 +8,7 @@ import numpy as np
 
 from remission.data import TOKENS, Floats
 from remission.interfaces import Direction, Metric
+from remission.metrics._words import Unit, sizes, units
 from remission.numerics import text
 from remission.view import View
 
@@ -18,6 +19,10 @@ class Distinct(Metric):
     n-grams do not cross the ends of blocks (Li et al. 2016, arXiv:1510.03055, section 4.3). It falls with the length of
     the text as well: the sample is cut to the size of the reference. NaN for n above the length of a block.
 
+    Attributes:
+        unit: ``tokens`` of the space, or ``words``: words, numbers and signs of the text that the tokens make (those
+            that the ends of a block may have cut are left out), at most as many as the reference has.
+
     >>> list(Distinct.columns)
     ['1', '2', '3', '4']
     """
@@ -26,7 +31,13 @@ class Distinct(Metric):
     columns: ClassVar[dict[str, Direction]] = {"1": "falls", "2": "falls", "3": "falls", "4": "falls"}
     sized: ClassVar[bool] = True
 
+    unit: Unit = "tokens"
+
+    def prepare(self, view: View) -> list[int] | None:
+        """How many words the reference has."""
+        return sizes(view, self.unit)
+
     def measure(self, view: View) -> dict[str, Floats]:
         """Four columns (r,)."""
-        found = np.stack([text.distinct(blocks, 4) for blocks in view.pair()[0]])
+        found = np.stack([text.distinct(blocks, 4) for blocks in units(view, self.unit, view.prepared)])
         return {str(n): found[:, n - 1] for n in range(1, 5)}

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from remission.data import TOKENS, Floats
 from remission.interfaces import Direction, Metric
+from remission.metrics._words import Unit, sizes, units
 from remission.numerics import lexical
 from remission.view import View
 
@@ -28,6 +29,7 @@ class Lexical(Metric):
         window: tokens per window of MSTTR and MATTR.
         draws: tokens drawn in HD-D.
         threshold, least: ratio that ends a factor of MTLD, and its smallest length in tokens.
+        unit: ``tokens``, or ``words``, numbers and signs of the text they make (as in ``distinct``).
 
     >>> Lexical(window=100).label
     'lexical[window=100]'
@@ -44,10 +46,15 @@ class Lexical(Metric):
     draws: Annotated[int, Meta(ge=1)] = 42
     threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.72
     least: Annotated[int, Meta(ge=1)] = 10
+    unit: Unit = "tokens"
+
+    def prepare(self, view: View) -> list[int] | None:
+        """How many words the reference has."""
+        return sizes(view, self.unit)
 
     def measure(self, view: View) -> dict[str, Floats]:
         """Eight columns (r,)."""
-        rows = [blocks.reshape(-1) for blocks in view.pair()[0]]
+        rows = [found.flat for found in units(view, self.unit, view.prepared)]
         measures = {
             "ttr": lexical.ttr,
             "root-ttr": lexical.root_ttr,

@@ -10,8 +10,10 @@ from msgspec import Meta
 from remission.data import VECTORS, Floats
 from remission.errors import SpecError
 from remission.interfaces import Direction, Metric
+from remission.metrics._features import Features, featured, pair, refusal
 from remission.numerics.discrepancy import median_bandwidth, mmd_squared
 from remission.view import View
+from remission.world import World
 
 
 class Mmd(Metric):
@@ -24,6 +26,7 @@ class Mmd(Metric):
     Attributes:
         kernel: ``rbf`` or ``cubic``.
         bandwidth: b of ``rbf``, or ``median``: the median distance within the first 1000 reference items.
+        features: the ``items`` themselves, or features of pictures: ``classifier`` or ``random``, see ``frechet``.
 
     Source: Gretton et al. (JMLR 13:723, 2012), eq. 3; Binkowski et al. (ICLR 2018), section 4.
 
@@ -37,21 +40,28 @@ class Mmd(Metric):
 
     kernel: Literal["rbf", "cubic"] = "rbf"
     bandwidth: Annotated[float, Meta(gt=0)] | Literal["median"] = "median"
+    features: Features = "items"
 
     def check(self) -> None:
         """A cubic kernel has no bandwidth."""
         if self.kernel == "cubic" and self.bandwidth != "median":
             raise SpecError("mmd: a cubic kernel has no bandwidth. Drop it, or take kernel = 'rbf'.")
 
-    def prepare(self, view: View) -> list[float]:
-        """The bandwidth of each replicate."""
+    def refuses(self, world: World) -> str:
+        """Features that this world does not have."""
+        return refusal(self.features, world)
+
+    def prepare(self, view: View) -> tuple[Floats, list[float]]:
+        """The reference as points, and the bandwidth of each replicate."""
+        reference = featured(view, self.features, "reference")
         if self.kernel == "cubic":
-            return [1.0] * view.replicates
+            return reference, [1.0] * view.replicates
         if self.bandwidth != "median":
-            return [self.bandwidth] * view.replicates
-        return [median_bandwidth(points) for points in view.reference]
+            return reference, [self.bandwidth] * view.replicates
+        return reference, [median_bandwidth(points) for points in reference]
 
     def measure(self, view: View) -> dict[str, Floats]:
         """One column, shape (r,)."""
-        pairs = zip(*view.pair(), view.prepared, strict=True)
+        points, bandwidths = view.prepared
+        pairs = zip(*pair(view, self.features, points), bandwidths, strict=True)
         return {"": np.array([mmd_squared(sample, reference, self.kernel, b) for sample, reference, b in pairs])}

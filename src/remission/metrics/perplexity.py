@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, cast
+from typing import Annotated, ClassVar
 
 import numpy as np
 from msgspec import Meta
 
 from remission.data import DISCRETE, Floats
 from remission.interfaces import Direction, HasDensity, Metric
+from remission.metrics._chances import given_tokens, log_chances
 from remission.view import View
 
 
@@ -42,10 +43,8 @@ class Perplexity(Metric):
     def measure(self, view: View) -> dict[str, Floats]:
         """Four columns (r,)."""
         length = view.space.shape[0] if view.space.shape else 1
-        given = getattr(view.model, "order", 1) - 1 if self.given < 0 else self.given
-        predicted = max(length - given, 0)
-        blocks = cast(HasDensity, view.model).log_density(view.state, view.reference)
-        blocks = np.ascontiguousarray(blocks, dtype=np.float64)
+        predicted = max(length - given_tokens(view.model, self.given), 0)
+        blocks = log_chances(view, view.state, view.reference)
         dead = blocks == -np.inf
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             nll = -blocks.mean(axis=1) / predicted if predicted else np.full(len(blocks), np.nan)

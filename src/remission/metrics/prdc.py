@@ -10,8 +10,10 @@ from msgspec import Meta
 from remission.data import VECTORS, Floats
 from remission.errors import SpecError
 from remission.interfaces import Direction, Metric
+from remission.metrics._features import Features, featured, pair, refusal
 from remission.numerics.neighbours import prdc, squared_radii
 from remission.view import View
+from remission.world import World
 
 
 class Prdc(Metric):
@@ -25,6 +27,7 @@ class Prdc(Metric):
     Attributes:
         k: which neighbour sets the radius.
         inequality: ``<`` as in Naeem et al., or ``<=`` as in torch-fidelity.
+        features: the ``items`` themselves, or features of pictures: ``classifier`` or ``random``, see ``frechet``.
 
     Raises SpecError when fewer than k + 1 items are compared.
 
@@ -45,17 +48,24 @@ class Prdc(Metric):
 
     k: Annotated[int, Meta(ge=1)] = 5
     inequality: Literal["<", "<="] = "<"
+    features: Features = "items"
 
-    def prepare(self, view: View) -> list[Floats]:
-        """Squared radii of the reference items that will be compared."""
+    def refuses(self, world: World) -> str:
+        """Features that this world does not have."""
+        return refusal(self.features, world)
+
+    def prepare(self, view: View) -> tuple[Floats, list[Floats]]:
+        """The reference as points, and the squared radii of those that will be compared."""
         m = min(view.evaluation, view.reference.shape[1])
         if m <= self.k:
             raise SpecError(f"prdc: k = {self.k} needs at least {self.k + 1} items on each side. Got {m}. Lower k.")
-        return [squared_radii(points[:m], self.k) for points in view.reference]
+        reference = featured(view, self.features, "reference")
+        return reference, [squared_radii(points[:m], self.k) for points in reference]
 
     def measure(self, view: View) -> dict[str, Floats]:
         """All columns, each of shape (r,)."""
+        points, radii = view.prepared
         out = np.empty((4, view.replicates))
-        for i, (sample, reference) in enumerate(zip(*view.pair(), strict=True)):
-            out[:, i] = prdc(reference, sample, self.k, self.inequality, view.prepared[i])
+        for i, (sample, reference) in enumerate(zip(*pair(view, self.features, points), strict=True)):
+            out[:, i] = prdc(reference, sample, self.k, self.inequality, radii[i])
         return dict(zip(self.columns, out, strict=True))

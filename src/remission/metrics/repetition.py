@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from remission.data import TOKENS, Floats
 from remission.interfaces import Direction, Metric
+from remission.metrics._words import Unit, sizes, units
 from remission.numerics import text
 from remission.view import View
 
@@ -24,6 +25,7 @@ class Repetition(Metric):
 
     Attributes:
         n: tokens per n-gram for the first two.
+        unit: ``tokens``, or ``words``, numbers and signs of the text they make (as in ``distinct``).
 
     >>> Repetition(n=3).label
     'repetition[n=3]'
@@ -34,10 +36,15 @@ class Repetition(Metric):
     sized: ClassVar[bool] = True
 
     n: Annotated[int, Meta(ge=1, le=64)] = 4
+    unit: Unit = "tokens"
+
+    def prepare(self, view: View) -> list[int] | None:
+        """How many words the reference has."""
+        return sizes(view, self.unit)
 
     def measure(self, view: View) -> dict[str, Floats]:
         """Three columns (r,)."""
-        rows = [text.documents(blocks) for blocks in view.pair()[0]]
+        rows = units(view, self.unit, view.prepared)
         return {
             "self": np.array([text.self_repetition(row, self.n) for row in rows]),
             "repeated": np.array([text.repeated_share(row, self.n) for row in rows]),

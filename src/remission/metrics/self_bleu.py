@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from remission.data import TOKENS, Floats
 from remission.interfaces import Direction, Metric
+from remission.metrics._words import Unit, sizes, units
 from remission.numerics import text
 from remission.view import View
 
@@ -22,6 +23,7 @@ class SelfBleu(Metric):
 
     Attributes:
         orders: the longest n-gram; 4 is the usual BLEU-4.
+        unit: ``tokens``, or ``words``, numbers and signs of the text they make (as in ``distinct``).
 
     >>> SelfBleu(orders=3).label
     'self-bleu[orders=3]'
@@ -32,7 +34,14 @@ class SelfBleu(Metric):
     sized: ClassVar[bool] = True
 
     orders: Annotated[int, Meta(ge=1, le=16)] = 4
+    unit: Unit = "tokens"
+
+    def prepare(self, view: View) -> list[int] | None:
+        """How many words the reference has."""
+        return sizes(view, self.unit)
 
     def measure(self, view: View) -> dict[str, Floats]:
         """One column (r,)."""
-        return {"": np.array([text.self_bleu(blocks, self.orders).mean() for blocks in view.pair()[0]])}
+        rows = units(view, self.unit, view.prepared)
+        scores = [text.self_bleu(blocks, self.orders) for blocks in rows]
+        return {"": np.array([found.mean() if found.size else np.nan for found in scores])}

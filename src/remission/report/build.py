@@ -61,8 +61,9 @@ def build(store: RunStore, title: str = "") -> Report:
     sections.append(_numbers(store, by_metric))
     if store.profile:
         sections.insert(1, _profile(store))
-    if len(store.verdicts) > 2:
-        sections.append(_definitions(store))
+    verdicts = [verdict for verdict in store.verdicts if not narrative.is_fate(verdict)]
+    if len(verdicts) > 2:
+        sections.append(_definitions(store, verdicts))
     if store.theory or store.refused:
         sections.append(_theory(store))
     sections.append(_reproduce(store))
@@ -122,7 +123,7 @@ def chart(store: RunStore, metric: str, rows: list[Row], shown: list[int], theor
     for group, point in enumerate(shown):
         name = store.point_names[point] if len(store.point_names) > 1 else ""
         drawn, used = _laws(theory.get((metric, point), []), metric, name, group, median.get(point, False))
-        series += drawn
+        series += drawn or _neutral(store, metric, point, group)
         laws |= used
     if series and (bare(metric) in LEVELS or (bare(metric).startswith("vendi.") and metric.endswith("-ratio"))):
         ends = (min(min(line.x) for line in series), max(max(line.x) for line in series))
@@ -189,6 +190,18 @@ def _laws(theory: list[Row], metric: str, name: str, group: int, median: bool) -
     reading = _READING | ({"mean": "mean over replicates, which few of them come near"} if median else {})
     used = {laws[0] + _more(len(laws) - 1): reading.get(scale, "") for scale, _, laws in lines}
     return [line for _, line, _ in lines], used
+
+
+def _neutral(store: RunStore, metric: str, point: int, group: int) -> list[Series]:
+    """Where a model that keeps frequencies would be, for a planted artifact."""
+    rows = _thin([row for row in store.neutral if row["metric"] == metric and row["point"] == point])
+    name = store.point_names[point]
+    x, y = (tuple(row[key] for row in rows) for key in ("generation", "value"))
+    return (
+        [Series((f"{name}, " if name else "") + "frequencies kept", x, y, kind="reference", group=group)]
+        if rows
+        else []
+    )
 
 
 def _agree(one: Series, other: Series) -> bool:
@@ -324,11 +337,11 @@ def _moved(row: Row | None) -> str:
     return f"{plain_number(row['first'])} to {plain_number(row['last'])}: {row['verdict']}"
 
 
-def _definitions(store: RunStore) -> Section:
+def _definitions(store: RunStore, verdicts: list[Row]) -> Section:
     """Which definition of collapse says what of which setting, and how each was read."""
-    names = list(dict.fromkeys(narrative.definition_of(verdict) for verdict in store.verdicts))
-    points = [point for point in range(len(store.point_names)) if any(v.get("point") == point for v in store.verdicts)]
-    answers = {(narrative.definition_of(v), v.get("point")): str(v.get("verdict", "")) for v in store.verdicts}
+    names = list(dict.fromkeys(narrative.definition_of(verdict) for verdict in verdicts))
+    points = [point for point in range(len(store.point_names)) if any(v.get("point") == point for v in verdicts)]
+    answers = {(narrative.definition_of(v), v.get("point")): str(v.get("verdict", "")) for v in verdicts}
     rows = tuple((name, *(answers.get((name, point), "") for point in points)) for name in names)
     heads = tuple(store.point_names[point] or "verdict" for point in points)
     asked = Table("Is it collapse?", ("definition", *heads), rows)
@@ -339,7 +352,7 @@ def _definitions(store: RunStore) -> Section:
             v.get("verdict", ""),
             v.get("sentence", ""),
         )
-        for v in store.verdicts
+        for v in verdicts
     )
     how = Table("How each was read", ("setting", "definition", "verdict", "because"), read, collapsed=True)
     text = "Published definitions of collapse contradict one another, so each is asked by itself."

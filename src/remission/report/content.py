@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 Numbers = tuple[float, ...]
 SeriesKind = Literal["measured", "theory", "reference"]
-GalleryKind = Literal["image", "text", "scatter", "bars"]
+GalleryKind = Literal["image", "captioned", "text", "scatter", "bars"]
 Tone = Literal["bad", "good", "neutral"]
 
 
@@ -29,6 +29,7 @@ class RunStore(Protocol):
             ``of`` says whether the interval is about the mean or the median.
         theory: rows ``point, generation, metric, law, value, scale, source``.
         refused: laws that do not apply, rows ``law, row, reason``.
+        neutral: where a model that keeps frequencies would be, rows ``point, generation, metric, value``.
         directions: what each metric does in collapse: falls, rises or either.
         samples: point -> generation -> items ``(n, *item)``; generation 0 is real.
         space: ``kind, shape, size, names, picture, joiner``.
@@ -59,6 +60,9 @@ class RunStore(Protocol):
 
     @property
     def refused(self) -> list[dict[str, Any]]: ...
+
+    @property
+    def neutral(self) -> list[dict[str, Any]]: ...
 
     @property
     def directions(self) -> Mapping[str, str]: ...
@@ -136,7 +140,8 @@ class Column:
     """One column of a gallery: a label and what is shown under it.
 
     Attributes:
-        items: images: one array ``(n, h, w)`` or ``(n, h, w, 3)``; texts: strings; scatter: one array ``(n, 2)`` or
+        items: images: one array ``(n, h, w)`` or ``(n, h, w, 3)``; captioned: pairs of one picture and its text; texts:
+            strings; scatter: one array ``(n, 2)`` or
             ``(n, 3)`` with a class in the last column; bars: heights.
     """
 
@@ -149,7 +154,7 @@ class Gallery:
     """Samples side by side, one column per generation.
 
     Attributes:
-        bounds: images: the values drawn black and white; scatter and bars: (left, right, bottom, top).
+        bounds: images, captioned: the values drawn black and white; scatter and bars: (left, right, bottom, top).
         labels: for bars, what each bar is.
     """
 

@@ -17,6 +17,7 @@ GALLERIES = 8
 TEXTS, LETTERS = 3, 280
 POINTS, BARS, FEW = 400, 24, 80
 PIXELS = 26_000  # per contact sheet
+PAIRS = 6  # pictures with captions per column
 
 
 def galleries(store: RunStore) -> tuple[Gallery, ...]:
@@ -68,7 +69,7 @@ def _first(samples: Mapping[int, Any]) -> Any:
 def _gallery(space: dict[str, Any], sets: list[Any], labels: list[str], reals: list[Any]) -> _Made | None:
     kind = space.get("kind")
     if space.get("picture"):
-        return _images(space, sets, labels, reals)
+        return (_captioned if kind == "captioned" else _images)(space, sets, labels, reals)
     if kind == "tokens":
         return _texts(space, sets, labels)
     if kind == "symbols":
@@ -80,16 +81,38 @@ def _gallery(space: dict[str, Any], sets: list[Any], labels: list[str], reals: l
 
 
 def _images(space: dict[str, Any], sets: list[Any], labels: list[str], reals: list[Any]) -> _Made:
-    height, width = (int(side) for side in space["picture"])
-    area = height * width
-    pictures = []
-    for items in sets:
-        flat = items.reshape(len(items), -1)[:, : area * (3 if items[0].size >= 3 * area else 1)]
-        shape = (height, width, 3) if flat.shape[1] == 3 * area else (height, width)
-        side = max(2, min(5, math.isqrt(PIXELS // area)))
-        pictures.append(flat[: side * side].reshape(-1, *shape).astype(np.float64))
-    bounds = common_bounds([np.concatenate([items.ravel() for items in reals]), *pictures])
+    height, width = space["picture"]
+    side = max(2, min(5, math.isqrt(PIXELS // (height * width))))
+    pictures = [pictures_of(space, items[: side * side]) for items in sets]
+    bounds = _bounds(space, reals, pictures)
     return _Made("image", [Column(label, items) for label, items in zip(labels, pictures, strict=True)], bounds)
+
+
+def _captioned(space: dict[str, Any], sets: list[Any], labels: list[str], reals: list[Any]) -> _Made:
+    pictures = [pictures_of(space, items[:PAIRS]) for items in sets]
+    start = math.prod(space["picture"]) * int(space.get("channels") or 1)
+    columns = [
+        Column(label, tuple((one, spell_words(row[start:], space)) for one, row in zip(shown, items, strict=False)))
+        for label, shown, items in zip(labels, pictures, sets, strict=True)
+    ]
+    return _Made("captioned", columns, _bounds(space, reals, pictures))
+
+
+def pictures_of(space: dict[str, Any], items: Any) -> Any:
+    """Items as pictures: ``(n, h, w)`` in grey, ``(n, h, w, 3)`` in colour; what comes behind a picture is cut off.
+
+    >>> pictures_of({"picture": (1, 2), "channels": 3}, np.arange(14.0).reshape(2, 7)).shape
+    (2, 1, 2, 3)
+    """
+    height, width = (int(side) for side in space["picture"])
+    channels = int(space.get("channels") or 1)
+    flat = items.reshape(len(items), -1)[:, : height * width * channels].astype(np.float64)
+    grid = flat.reshape(len(items), height, width, channels)
+    return grid[..., :3] if channels >= 3 else grid[..., 0]
+
+
+def _bounds(space: dict[str, Any], reals: list[Any], pictures: list[Any]) -> tuple[float, float]:
+    return common_bounds([np.concatenate([pictures_of(space, items).ravel() for items in reals]), *pictures])
 
 
 def _texts(space: dict[str, Any], sets: list[Any], labels: list[str]) -> _Made:
@@ -112,7 +135,17 @@ def spell(tokens: Any, space: dict[str, Any]) -> str:
         str(names[index]) if 0 <= index < len(names) else f"⟨{index}⟩" for index in np.asarray(tokens).ravel().tolist()
     ]
     text = str(" " if joiner is None else joiner).join(words)
+    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")  # tokens may be parts of a character
     return text if len(text) <= LETTERS else text[: LETTERS - 1] + "…"
+
+
+def spell_words(tokens: Any, space: dict[str, Any]) -> str:
+    r"""A caption on one line.
+
+    >>> spell_words(np.array([1.0, 0.0, 0.0]), {"names": ("\n", "cat"), "joiner": " "})
+    'cat'
+    """
+    return " ".join(spell(np.asarray(tokens).astype(np.int64), space).split()) or "(no words)"
 
 
 def _symbols(space: dict[str, Any], sets: list[Any], labels: list[str]) -> _Made:
@@ -165,6 +198,8 @@ def _caption(kind: str, store: RunStore, chosen: list[int], kept: list[int]) -> 
     features = int(np.prod(store.space.get("shape") or (1,)))
     text = {
         "image": "Samples drawn by the model of each generation, beside real ones; all on the scale of the real images.",
+        "captioned": "Pictures and captions from the model of each generation, beside real ones; all on the scale of the real "
+        "pictures.",
         "text": "The beginning of samples drawn by the model of each generation, beside real ones.",
         "scatter": _scatter_caption(str(store.space.get("kind")), features, store.space.get("names") or ()),
         "bars": "Shares of the symbols among the samples kept, in the order of their numbers."

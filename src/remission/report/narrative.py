@@ -169,7 +169,9 @@ def findings(store: RunStore) -> tuple[Finding, ...]:
     out = []
     for point, name in enumerate(store.point_names):
         said = [_change(store, metric, rows) for rows in [_rows(store, metric, point)] if rows and metric is not None]
-        verdicts = [verdict for verdict in store.verdicts if verdict.get("point") == point]
+        mine = [verdict for verdict in store.verdicts if verdict.get("point") == point]
+        said += [(str(verdict["sentence"]), _fate(verdict)) for verdict in mine if is_fate(verdict)]
+        verdicts = [verdict for verdict in mine if not is_fate(verdict)]
         said += [_verdicts(verdicts)] if len(verdicts) > 2 else [_one_verdict(verdict) for verdict in verdicts]
         if said:
             out.append(Finding(name, " ".join(text for text, _ in said), _together([tone for _, tone in said]), point))
@@ -269,6 +271,16 @@ def _verdicts(verdicts: list[dict[str, Any]]) -> tuple[str, Tone]:
     which = f"{len(yes)} of the {asked} published definitions" if asked > 1 else "the only published definition"
     named = f": {joined(yes)}" if len(yes) <= 4 else ""
     return f"Collapse by {which} that could be decided{named}.", "bad" if 2 * len(yes) >= asked else "neutral"
+
+
+def is_fate(verdict: dict[str, Any]) -> bool:
+    """Whether a verdict is about a planted artifact and not about collapse."""
+    return definition_of(verdict) == "artifact-rate"
+
+
+def _fate(verdict: dict[str, Any]) -> Tone:
+    """An artifact that grows is bad news."""
+    return "bad" if verdict.get("verdict") == "amplified" else "neutral"
 
 
 def definition_of(verdict: dict[str, Any]) -> str:

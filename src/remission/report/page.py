@@ -231,7 +231,7 @@ def _cell(value: Any) -> Drawn:
 
 
 def _gallery(gallery: Gallery) -> Drawn:
-    draw = {"image": _image, "text": _text, "scatter": _scatter, "bars": _bars}[gallery.kind]
+    draw = {"image": _image, "captioned": _captioned, "text": _text, "scatter": _scatter, "bars": _bars}[gallery.kind]
     columns = [{"label": column.label, **draw(gallery, column.items, column.label)} for column in gallery.columns]
     return {"title": gallery.title, "caption": gallery.caption, "kind": gallery.kind, "columns": columns}
 
@@ -242,6 +242,12 @@ def _image(gallery: Gallery, items: Any, label: str) -> Drawn:
     height, width = pixels.shape[:2]
     alt = f"{len(items)} images, {label}, {gallery.title}"
     return {"image": data_uri(pixels), "alt": alt, "width": width, "height": height}
+
+
+def _captioned(gallery: Gallery, items: Any, label: str) -> Drawn:
+    low, high = gallery.bounds[:2] if gallery.bounds else common_bounds([picture for picture, _ in items])
+    pairs = [{"image": data_uri(sheet(picture[None], low, high)), "text": text} for picture, text in items]
+    return {"image": "", "svg": "", "pairs": pairs}
 
 
 def _text(gallery: Gallery, items: Any, label: str) -> Drawn:

@@ -59,10 +59,16 @@ FAMILIES = (
         ("moment", "variance", "mean", "covariance", "std"),
     ),
     Family(
+        "Artifacts",
+        "How often an artifact that was planted in the first data comes back. A model that keeps frequencies moves its rate "
+        "by chance alone (line: frequencies kept); above that line the loop amplifies it, below it washes out.",
+        ("artifact",),
+    ),
+    Family(
         "Fidelity",
         "How far the output lies from real data it never saw. Distances rise in collapse. Precision and density can improve while a model "
         "collapses, so they are never to be read without the diversity above.",
-        ("frechet", "wasserstein", "mmd", "kid", "precision", "density", "mauve", "frontier", "divergence", "distance", "likelihood", "kl", "w2", "artifact", "sinkhorn", "energy"),
+        ("frechet", "wasserstein", "mmd", "kid", "precision", "density", "mauve", "frontier", "divergence", "distance", "likelihood", "kl", "w2", "sinkhorn", "energy"),
     ),
 )  # fmt: skip
 OTHER = Family("Other measurements", "Further numbers measured at every generation.", ())
@@ -74,13 +80,14 @@ ORDER = (
     "Authenticity",
     "Text",
     "Risk",
+    "Artifacts",
     "Cost of treatment",
     "Other measurements",
 )
 
 # the first one that was measured becomes the chart beside the findings
 LEADING = (
-    "moments.ratio", "moments.variance", "types.recall", "mode-coverage.hit", "heterozygosity", "test-risk.accuracy",
+    "artifact-rate", "moments.ratio", "moments.variance", "types.recall", "mode-coverage.hit", "heterozygosity", "test-risk.accuracy",
     "test-risk.excess", "test-risk.held-out", "novel-ngrams.recall", "distinct.2", "tail-mass.ratio", "prdc.recall", "entropy",
     "perplexity",
 )  # fmt: skip

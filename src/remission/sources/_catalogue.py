@@ -10,12 +10,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pinned:
-    """One file: its name, its size and checksum as served, and the addresses that serve it."""
+    """One file: its name, its size and checksum as served, and the addresses that serve it.
+
+    Where no address does, ``how`` says how to make it.
+    """
 
     file: str
     size: int
     sha256: str
     urls: tuple[str, ...]
+    how: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,12 @@ _RAW = "https://raw.githubusercontent.com/"
 _FASHION = "zalandoresearch/fashion-mnist/b2617bb6d3ffa2e429640350f613e3291e10b141/data/fashion/"
 _WIKITEXT = "pytorch/examples/77f55b912142e11fcfdf5b530231fb9c52f181e8/word_language_model/data/wikitext-2/"
 _SHAKESPEARE = "karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data/tinyshakespeare/"
+_CLDR = "unicode-org/cldr-json/b08a82b582f1120d630d623f9e5073316741574d/cldr-json/"
+_NOTO = (
+    "Pack it yourself: git clone https://github.com/googlefonts/noto-emoji, in it git checkout "
+    'b3e3051a088047d19fd4d49b1c3ac42fb8c3aaf8, then python -c "from remission.sources.emoji import pack; '
+    "pack('noto-emoji/png/32')\" puts it into the cache."
+)
 _UCI = (_RAW + "jbrownlee/Datasets/d20fcb6402ae34e653d4513b00f39257bb37ed7f/",)
 
 COLLECTIONS: dict[str, Collection] = {
@@ -88,6 +98,28 @@ COLLECTIONS: dict[str, Collection] = {
         "Karpathy: makemore",
         (_RAW + "karpathy/makemore/988aa59e4d8fefa526d06f3b453ad116258398d4/",),
         ("names.txt", 228145, "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"),
+    ),
+    "emoji": Collection(
+        "emoji",
+        "Apache-2.0 (pictures), Unicode-3.0 (names)",
+        "Google: Noto Emoji; Unicode, Inc.: CLDR annotations",
+        (
+            Pinned(
+                "noto_png32.zip", 5170232, "31430eda499819c0ee27c7a418877a9f4b00918d38f99e83d7e87cee91fa1afa", (), _NOTO
+            ),
+            Pinned(
+                "annotations.json",
+                434893,
+                "2405d3f2e4c5812a4faf93d965630246269e0177ce907d863c7d6bb197e957c1",
+                (f"{_RAW}{_CLDR}cldr-annotations-full/annotations/en/annotations.json",),
+            ),
+            Pinned(
+                "annotationsDerived.json",
+                713521,
+                "8ebc16e27adf6c555c9ce467335cee8fc9416e5d8646a91bd4eacbb450ebee22",
+                (f"{_RAW}{_CLDR}cldr-annotations-derived-full/annotationsDerived/en/annotations.json",),
+            ),
+        ),
     ),
     "adult": _collection(
         "uci",

@@ -66,11 +66,12 @@ def fetch(name: str, file: str) -> bytes:
     if path is None:
         path = cache_folder() / collection.folder / file
         mirror = _mirror()
-        if mirror is not None:
+        if mirror is not None or not pinned.urls:
+            other = f"unset REMISSION_MIRROR to fetch {pinned.urls[0]}" if pinned.urls else "name a folder that has it"
+            where = f"neither in the mirror folder {mirror / collection.folder} nor" if mirror is not None else "not"
             raise DataError(
-                f"'{name}' needs {file}, which is neither in the mirror folder {mirror / collection.folder} nor in "
-                f"the cache {path.parent}. Put {file} (or {file}.gz) there, or unset REMISSION_MIRROR to fetch "
-                f"{pinned.urls[0]}."
+                f"'{name}' needs {file}, which is {where} in the cache {path.parent}. "
+                f"Put {file} (or {file}.gz) there, or {other}{'.' if pinned.urls else f' with REMISSION_MIRROR. {pinned.how}'}"
             )
         _download(name, pinned, path)
     return _verified(name, pinned, path)
@@ -113,7 +114,8 @@ def _verified(name: str, pinned: Pinned, path: Path) -> bytes:
     if found != pinned.sha256:
         raise DataError(
             f"'{name}': {path} is not the published file. Expected SHA-256 {pinned.sha256} ({pinned.size} bytes), "
-            f"got {found} ({len(data)} bytes). Delete that copy; it is then fetched again from {pinned.urls[0]}."
+            f"got {found} ({len(data)} bytes). Delete that copy"
+            + (f"; it is then fetched again from {pinned.urls[0]}." if pinned.urls else f". {pinned.how}")
         )
     return data
 
@@ -158,3 +160,22 @@ def _unwritable(name: str, path: Path, error: OSError) -> DataError:
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text if len(text) <= 160 else text[:157] + '...'}"
+
+
+def store(name: str, file: str, data: bytes, what: str) -> Path:
+    """Put bytes that were made here into the cache. Raises DataError when they are not the pinned ones."""
+    collection = COLLECTIONS[name]
+    pinned, path = collection.pinned(file), cache_folder() / collection.folder / file
+    found = hashlib.sha256(data).hexdigest()
+    if found != pinned.sha256:
+        raise DataError(
+            f"{what} does not give the published {file}: SHA-256 {found}, not {pinned.sha256}. {pinned.how}"
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f"{file}.aside")
+        aside.write_bytes(data)
+        os.replace(aside, path)
+    except OSError as error:
+        raise _unwritable(name, path, error) from None
+    return path

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Literal
 
 import numpy as np
 
-from remission.data import Array, Space
+from remission.data import Array, Integers
 from remission.errors import DataError
+from remission.sources._classes import frozen
 from remission.sources._download import fetch, unpack
-from remission.sources._text import Loaded
 
 Split = Literal["train", "test", "both"]
 
+_STEMS = {"train": ["train"], "test": ["t10k"], "both": ["train", "t10k"]}
 _LIMIT = 64 * 2**20  # bytes; the largest file unpacks to 47 MB
 
 
@@ -32,25 +34,27 @@ def read_idx(data: bytes, what: str) -> Array:
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
-def load_pictures(
-    name: str, split: Split, pixels: int, limit: int | None, labels: bool, classes: tuple[str, ...]
-) -> Loaded:
+def load_pictures(name: str, split: Split, pixels: int, limit: int | None, classes: bool) -> Array:
     """Pictures of a set in grey levels 0 .. 1, averaged down to ``pixels`` a side, with the class last if asked for."""
-    stems = {"train": ["train"], "test": ["t10k"], "both": ["train", "t10k"]}[split]
-    pictures = np.concatenate([_part(name, f"{stem}-images-idx3-ubyte.gz") for stem in stems])[:limit]
+    pictures = np.concatenate([_part(name, f"{stem}-images-idx3-ubyte.gz") for stem in _STEMS[split]])[:limit]
     n, side = pictures.shape[:2]
     step = side // pixels
-    items = np.empty((n, pixels * pixels + labels))
+    items = np.empty((n, pixels * pixels + classes))
     for start in range(0, n, 4096):
         part = pictures[start : start + 4096].reshape(-1, pixels, step, pixels, step)
         sums = part.sum(axis=(2, 4), dtype=np.int64).reshape(-1, pixels * pixels)
         items[start : start + 4096, : pixels * pixels] = sums / (255.0 * step * step)
-    space = Space("image", (pixels * pixels,), picture=(pixels, pixels))
-    if labels:
-        items[:, -1] = np.concatenate([_part(name, f"{stem}-labels-idx1-ubyte.gz") for stem in stems])[:limit]
-        space = Space("labelled", (pixels * pixels + 1,), size=len(classes), names=classes)
+    if classes:
+        items[:, -1] = load_classes(name, split, limit)
     items.flags.writeable = False
-    return Loaded(space, items)
+    return items
+
+
+@functools.lru_cache(maxsize=8)
+def load_classes(name: str, split: Split, limit: int | None) -> Integers:
+    """The class of every picture of a set, (N,)."""
+    parts = [_part(name, f"{stem}-labels-idx1-ubyte.gz") for stem in _STEMS[split]]
+    return frozen(np.concatenate(parts)[:limit])
 
 
 def _part(name: str, file: str) -> Array:

@@ -15,7 +15,7 @@ import numpy as np
 from remission.data import Array, Space
 from remission.errors import DataError
 
-Level = Literal["word", "character"]
+Level = Literal["word", "character", "bpe", "tokenizer"]  # the last two: see _tokenizer.py
 
 END = "\n"  # ends a document
 UNKNOWN = "<unk>"  # stands for every type outside a limited vocabulary

@@ -6,8 +6,9 @@ import functools
 
 import numpy as np
 
-from remission.data import Array, Space
+from remission.data import Array, Integers, Space
 from remission.interfaces import FiniteSource
+from remission.sources._classes import NUMERALS, frozen, one_of, picture_space
 from remission.sources._text import Loaded
 
 
@@ -19,34 +20,51 @@ class Digits(FiniteSource):
 
     Attributes:
         labels: add the digit, so that items are labelled instead of pictures.
+        captions: add the digit's word (zero to nine) as a caption of one token.
 
     >>> Digits().items().shape, Digits().space.picture
     ((1797, 64), (8, 8))
     >>> Digits(labels=True).space.size
     10
+    >>> Digits(captions=True).space.names[7]
+    'seven'
     """
 
     labels: bool = False
+    captions: bool = False
+
+    def check(self) -> None:
+        """The digit is carried in one way."""
+        one_of("digits", self.labels, self.captions)
 
     @property
     def space(self) -> Space:
-        """A picture of 8 x 8, or 64 features and one of 10 classes."""
+        """A picture of 8 x 8, its 64 features and one of 10 classes, or the picture and one of 10 words."""
         return _load(self).space
 
     def items(self) -> Array:
         """All pictures, (1797, 64 or 65)."""
         return _load(self).items
 
+    def item_classes(self) -> Integers:
+        """The digit of every picture, (1797,)."""
+        return _digits()
+
 
 @functools.cache
 def _load(source: Digits) -> Loaded:
     from sklearn.datasets import load_digits
 
-    pictures, digits = load_digits(return_X_y=True)
+    pictures = load_digits(return_X_y=True)[0]
     items = pictures.astype(np.float64) / 16.0
-    space = Space("image", (64,), picture=(8, 8))
-    if source.labels:
-        items = np.column_stack([items, digits])
-        space = Space("labelled", (65,), size=10, names=tuple("0123456789"))
+    if source.labels or source.captions:
+        items = np.column_stack([items, _digits()])
     items.flags.writeable = False
-    return Loaded(space, items)
+    return Loaded(picture_space(8, source.labels, source.captions, tuple("0123456789"), NUMERALS), items)
+
+
+@functools.cache
+def _digits() -> Integers:
+    from sklearn.datasets import load_digits
+
+    return frozen(load_digits(return_X_y=True)[1])

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from remission.data import Array, Space
+from remission.data import Array, Integers, Space
 from remission.interfaces import FiniteSource
-from remission.sources._idx import load_pictures
+from remission.sources._classes import one_of, picture_space
+from remission.sources._idx import load_classes, load_pictures
 from remission.sources._text import Loaded
 
 _CLASSES = (
@@ -27,6 +28,7 @@ class FashionMnist(FiniteSource):
         split: the 60,000 training pictures, the 10,000 test pictures, or both in this order.
         pixels: side of a picture; below 28 it is averaged over squares of 2 x 2 or 4 x 4.
         labels: add the class, so that items are labelled instead of pictures.
+        captions: add the name of the class as a caption of one token.
         limit: only the first so many.
 
     Raises:
@@ -39,18 +41,28 @@ class FashionMnist(FiniteSource):
     split: Literal["train", "test", "both"] = "train"
     pixels: Literal[28, 14, 7] = 28
     labels: bool = False
+    captions: bool = False
     limit: Annotated[int, Meta(ge=1)] | None = None
+
+    def check(self) -> None:
+        """The class is carried in one way."""
+        one_of("fashion-mnist", self.labels, self.captions)
 
     @property
     def space(self) -> Space:
-        """A square picture, or its pixels and one of 10 classes. Loads the data."""
+        """A square picture, its pixels and one of 10 classes, or the picture and one of 10 words. Loads the data."""
         return _load(self).space
 
     def items(self) -> Array:
         """All pictures, (N, pixels^2 or one more)."""
         return _load(self).items
 
+    def item_classes(self) -> Integers:
+        """The class of every picture, (N,)."""
+        return load_classes("fashion-mnist", self.split, self.limit)
+
 
 @functools.lru_cache(maxsize=2)  # large
 def _load(source: FashionMnist) -> Loaded:
-    return load_pictures("fashion-mnist", source.split, source.pixels, source.limit, source.labels, _CLASSES)
+    shown = load_pictures("fashion-mnist", source.split, source.pixels, source.limit, source.labels or source.captions)
+    return Loaded(picture_space(source.pixels, source.labels, source.captions, _CLASSES, _CLASSES), shown)

@@ -14,7 +14,8 @@ from remission.data import Array, Floats, Space
 from remission.errors import DataError, SpecError, did_you_mean
 from remission.interfaces import FiniteSource
 from remission.sources import _files
-from remission.sources._text import Loaded, blocks, tokens
+from remission.sources import _tokenizer as subword
+from remission.sources._text import Level, Loaded, blocks, tokens
 
 _ARRAYS, _TABLES, _TEXTS = (".npy", ".npz"), (".csv", ".tsv", ".parquet"), (".txt", ".md")
 
@@ -43,7 +44,8 @@ class File(FiniteSource):
         classes: the column (or array of an .npz) that holds the class of each row; names and numbers both do.
         response: the column (or array) of a regression's response.
         symbol, text: see above.
-        length, vocabulary, level, lower: how text is cut (as for ``prose``).
+        length, vocabulary, level, tokenizer, lower: how text is cut (as for ``prose``); a BPE and a tokenizer take a .txt
+            or .md as it is, to the byte, and end documents of a table with ``\n``.
         constant: whether a column that never changes is refused or kept. Pictures keep theirs.
 
     Raises:
@@ -64,7 +66,8 @@ class File(FiniteSource):
     text: str = ""
     length: Annotated[int, Meta(ge=1)] = 64
     vocabulary: Annotated[int, Meta(ge=2)] | None = None
-    level: Literal["word", "character"] = "word"
+    level: Level = "word"
+    tokenizer: str | None = None
     lower: bool = False
     constant: Literal["refuse", "keep"] = "refuse"
 
@@ -81,9 +84,11 @@ class File(FiniteSource):
         meant = {
             ".npz": {"array", "tokens", "classes", "response"},
             ".npy": {"tokens"},
-            **{key: {"columns", "classes", "response", "symbol", "text"} for key in _TABLES},
-        }.get(suffix, set())
-        keys = ("array", "tokens", "columns", "classes", "response", "symbol", "text")
+            **{key: {"columns", "classes", "response", "symbol", "text", "tokenizer"} for key in _TABLES},
+            **{key: {"tokenizer"} for key in _TEXTS},
+        }[suffix]
+        subword.check("file", self.level, "word", self.tokenizer, self.vocabulary)
+        keys = ("array", "tokens", "columns", "classes", "response", "symbol", "text", "tokenizer")
         wrong = [key for key in keys if getattr(self, key) and key not in meant]
         if wrong:
             raise SpecError(f"file: '{wrong[0]}' means nothing for {suffix}. Remove it.")
@@ -108,6 +113,8 @@ def _load(source: File, path: Path, changed: int, size: int) -> Loaded:
     suffix = path.suffix.lower()
     if suffix in _TEXTS:
         text = _files.read_text(path)
+        if subword.subwords(source.level, source.tokenizer):
+            return _blocks(source, [text], False)
         return _blocks(source, re.split(r"\n\s*\n", text) if source.level == "word" else [text], source.level == "word")
     loaded = _table(source, path) if suffix in _TABLES else _array(source, path)
     loaded.items.flags.writeable = False
@@ -115,6 +122,9 @@ def _load(source: File, path: Path, changed: int, size: int) -> Loaded:
 
 
 def _blocks(source: File, documents: list[str], end: bool) -> Loaded:
+    if subword.subwords(source.level, source.tokenizer):
+        how = (source.tokenizer, source.vocabulary, source.lower)
+        return subword.subword_blocks(documents, source.length, *how, source.path, end=end)
     parts = [tokens(part, source.level, source.lower) for part in documents]
     return blocks(parts, source.length, source.vocabulary, source.level, source.path, end=end)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, cast
 
 from msgspec import Meta
 
-from remission.data import Array, Space
+from remission.data import Array, Integers, Space
 from remission.errors import SpecError
 from remission.interfaces import FiniteSource, GenerativeSource, Source
 from remission.laws import AnyLaw
@@ -99,3 +99,7 @@ class _NoisyFinite(NoisyLabels, FiniteSource):
     def items(self) -> Array:
         """The clean items of the base."""
         return cast(Any, self.base).items()
+
+    def item_classes(self) -> Integers | None:
+        """The clean classes of the base."""
+        return cast(Any, self.base).item_classes()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
 from remission.data import Array, Space
 from remission.interfaces import FiniteSource
 from remission.sources._docstrings import documents
-from remission.sources._text import Loaded, blocks, tokens
+from remission.sources._text import Level, Loaded, blocks, tokens
+from remission.sources._tokenizer import check, subword_blocks, subwords
 
 
 class Prose(FiniteSource):
@@ -26,7 +27,9 @@ class Prose(FiniteSource):
         packages: which, in this order; ``python`` is its standard library.
         length: tokens per block.
         vocabulary: keep that many types, ``<unk>`` included, the most frequent; none: all.
-        level: words (numbers and single signs count as words) or single characters.
+        level: words (numbers and single signs count as words), single characters, or tokens of a byte-level BPE (``bpe``)
+            trained on the text with at most ``vocabulary`` types (512 when left out).
+        tokenizer: cut by this one instead: the folder of a Hugging Face model or a tokenizer.json.
         lower: in lower case.
 
     Raises:
@@ -39,8 +42,13 @@ class Prose(FiniteSource):
     packages: tuple[str, ...] = ("python", "numpy", "scipy", "sklearn")
     length: Annotated[int, Meta(ge=1)] = 64
     vocabulary: Annotated[int, Meta(ge=2)] | None = None
-    level: Literal["word", "character"] = "word"
+    level: Level = "word"
+    tokenizer: str | None = None
     lower: bool = False
+
+    def check(self) -> None:
+        """One way to cut the text."""
+        check(self.name(), self.level, "word", self.tokenizer, self.vocabulary)
 
     @property
     def space(self) -> Space:
@@ -54,5 +62,8 @@ class Prose(FiniteSource):
 
 @functools.lru_cache(maxsize=4)
 def _load(source: Prose) -> Loaded:
+    if subwords(source.level, source.tokenizer):
+        how = (source.tokenizer, source.vocabulary, source.lower)
+        return subword_blocks(documents(source.packages), source.length, *how, "prose")
     parts = [tokens(text, source.level, source.lower) for text in documents(source.packages)]
     return blocks(parts, source.length, source.vocabulary, source.level, "prose")

@@ -10,7 +10,8 @@ from msgspec import Meta
 from remission.data import Array, Space
 from remission.interfaces import FiniteSource
 from remission.sources._download import fetch
-from remission.sources._text import Loaded, blocks, tokens
+from remission.sources._text import Level, Loaded, blocks, tokens
+from remission.sources._tokenizer import check, subword_blocks, subwords
 
 
 class Wikitext2(FiniteSource):
@@ -23,7 +24,9 @@ class Wikitext2(FiniteSource):
         split: which part.
         length: tokens per block.
         vocabulary: keep that many types, ``<unk>`` included; none: all.
-        level: words or single characters.
+        level: words, single characters, or tokens of a byte-level BPE (``bpe``) trained on the text with at most
+            ``vocabulary`` types (512 when left out), which keeps the text to the byte.
+        tokenizer: cut by this one instead: the folder of a Hugging Face model or a tokenizer.json.
         lower: in lower case.
 
     Raises:
@@ -36,8 +39,13 @@ class Wikitext2(FiniteSource):
     split: Literal["train", "valid", "test"] = "train"
     length: Annotated[int, Meta(ge=1)] = 64
     vocabulary: Annotated[int, Meta(ge=2)] | None = None
-    level: Literal["word", "character"] = "word"
+    level: Level = "word"
+    tokenizer: str | None = None
     lower: bool = False
+
+    def check(self) -> None:
+        """One way to cut the text."""
+        check(self.name(), self.level, "word", self.tokenizer, self.vocabulary)
 
     @property
     def space(self) -> Space:
@@ -52,6 +60,9 @@ class Wikitext2(FiniteSource):
 @functools.lru_cache(maxsize=2)  # large
 def _load(source: Wikitext2) -> Loaded:
     text = fetch("wikitext-2", f"{source.split}.txt").decode("utf-8")
+    if subwords(source.level, source.tokenizer):
+        how = (source.tokenizer, source.vocabulary, source.lower)
+        return subword_blocks([text], source.length, *how, "wikitext-2", end=False)
     if source.level == "character":
         return blocks(
             [tokens(text, "character", source.lower)],
