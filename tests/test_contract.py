@@ -33,7 +33,15 @@ FITTING = {  # what a model needs to be told to run in a small world
     "linear": {"noise": 0.5},
     "logistic": {"ridge": 1.0},
     "ngram": {"order": 2},
-    "transformer": {"width": 16, "layers": 1, "heads": 2, "steps": 12, "batch": 16, "warmup": 2, "precision": "float32"},
+    "transformer": {
+        "width": 16,
+        "layers": 1,
+        "heads": 2,
+        "steps": 12,
+        "batch": 16,
+        "warmup": 2,
+        "precision": "float32",
+    },
     "vae": {"hidden": 16, "latent": 2, "steps": 8, "batch": 8, "warmup": 2},
 }
 

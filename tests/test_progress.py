@@ -9,9 +9,9 @@ import pytest
 
 from remission import Experiment, FitError, Run, run
 from remission.desk import read_tensors
+from remission.identity import search_also
 from remission.lab.execute import execute
 from remission.lab.rerun import rerun
-from remission.spec import search_also
 from tests import long_parts
 
 search_also(Path(__file__).resolve().parent.parent)

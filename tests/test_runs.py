@@ -16,10 +16,10 @@ import pytest
 
 from remission import Experiment, Run, StoreError, run
 from remission.cli import _run as command_line
+from remission.identity import search_also
 from remission.lab import execute as execution
 from remission.lab.execute import execute
 from remission.lab.rerun import rerun
-from remission.spec import search_also
 from tests.battery import measure
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -24,7 +24,6 @@ import dataclasses
 import hashlib
 import itertools
 import json
-import sys
 import tomllib
 import typing
 from collections.abc import Iterable, Mapping
@@ -38,8 +37,8 @@ from msgspec import Meta
 from remission import registry, toml
 from remission.component import Component, component_types, field_types, fields_of, plain
 from remission.errors import DataError, SpecError, did_you_mean
-from remission.fingerprint import fingerprint
-from remission.interfaces import Curator, FiniteSource, LongModel, Metric, Model, Regime, Sampling, Source
+from remission.identity import content_of, given_to, own_modules, search_also
+from remission.interfaces import Curator, Metric, Model, Regime, Sampling, Source
 from remission.schedule import Schedule, value_at
 from remission.world import Initial, World
 
@@ -212,7 +211,8 @@ class Experiment(Component):
             "version": __version__,
             "modules": own_modules(self),
             "inputs": {
-                point.name: _content(point.experiment.source) + _given(point.experiment.model) for point in self.points
+                point.name: content_of(point.experiment.source) + given_to(point.experiment.model)
+                for point in self.points
             },
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
@@ -367,48 +367,3 @@ def _beside(part: Any, folder: Path) -> None:
             if isinstance(path, str) and not Path(path).exists() and (folder / path).exists():
                 part[key] = str(folder / path)
         _beside(part.get("base"), folder)
-
-
-def _content(source: Source) -> str:
-    """A hash of items that can change under the same name: files of the user and sources of his own."""
-    inner = getattr(source, "base", None)
-    if isinstance(inner, Source):
-        return _content(inner)
-    own = hasattr(source, "path") or getattr(source, "tokenizer", None) is not None or ":" in source.name()
-    return fingerprint(source.items()) if isinstance(source, FiniteSource) and own else ""
-
-
-def _given(model: Model) -> str:
-    """A hash of the files a model starts from."""
-    return model.content() if isinstance(model, LongModel) else ""
-
-
-def search_also(folder: Path | None) -> None:
-    """Let modules of this folder and of the current one be named by import path."""
-    for path in [folder, Path.cwd()]:
-        if path is not None and str(path) not in sys.path:
-            sys.path.append(str(path))
-
-
-def own_modules(experiment: Experiment) -> dict[str, str]:
-    """sha256 of every source file outside the package that a part of the experiment comes from."""
-    return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in own_files(experiment).items()}
-
-
-def own_files(experiment: Experiment) -> dict[str, Path]:
-    """Module name -> source file of every part that is not of the package."""
-    found: dict[str, Path] = {}
-
-    def visit(value: Any) -> None:
-        if isinstance(value, Component):
-            file = registry.origin_file(type(value))
-            if file is not None and file.is_file():
-                found[type(value).__module__] = file
-            for name in field_types(type(value)):
-                visit(getattr(value, name))
-        elif isinstance(value, (tuple, list)):
-            for item in value:
-                visit(item)
-
-    visit(experiment)
-    return dict(sorted(found.items()))

@@ -37,9 +37,10 @@ import numpy as np
 
 from remission.data import Array, Floats, Integers
 from remission.errors import StoreError
+from remission.identity import own_files, own_modules, search_also
 from remission.loop import Generation
 from remission.progress import Progress
-from remission.spec import Experiment, own_files, own_modules, search_also
+from remission.spec import Experiment
 
 _PART = re.compile(r"point-(\d+)-replicates-(\d+)-(\d+)\.parquet")
 

@@ -54,17 +54,15 @@ def heaps(r: int = 2, n: int = 400) -> Dataset:
     return dataset(Space("vector", (2,)), out)
 
 
-def only(data: Dataset, i: int) -> Dataset:
-    return data.only(i)
-
-
 def same(one: dict, other: dict) -> bool:
     import torch
 
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def experiment(model: LongModel, source: str = 'kind = "digits"', start: str = "scratch", sampling: str = ""):
+def experiment(
+    model: LongModel, source: str = 'kind = "digits"', start: str = "scratch", sampling: str = ""
+) -> Experiment:
     text = f"""
 [experiment]
 generations = 2
@@ -73,13 +71,9 @@ start = "{start}"
 [source]
 {source}
 [model]
-kind = "gaussian"
+kind = "{model.name()}"
 [regime]
 kind = "replace"
 {f"[sampling]{chr(10)}{sampling}" if sampling else ""}
 """
-    return dataclasses.replace(_loaded(text, model.name()), model=model)
-
-
-def _loaded(text: str, name: str) -> Experiment:
-    return Experiment.from_toml(text.replace('"gaussian"', f'"{name}"'))
+    return dataclasses.replace(Experiment.from_toml(text), model=model)

@@ -61,7 +61,9 @@ def test_a_replicate_is_the_same_alone(kind: Kind) -> None:
     shown = torch.randn(1, 4, 3)
     answers = [network(shown.expand(rows.stop - rows.start, 4, 3)) for rows, network in networks(kind, block)]
     assert torch.equal(torch.cat(answers)[1:2], next(networks(kind, one))[1](shown))
-    assert not any(parameter.requires_grad for _, network in networks(kind, block) for parameter in network.parameters())
+    assert not any(
+        parameter.requires_grad for _, network in networks(kind, block) for parameter in network.parameters()
+    )
 
 
 def test_finished_replicates_are_found_again(tmp_path) -> None:

@@ -18,7 +18,7 @@ from remission.cli import _output as out
 def command(folder: Path, replicate: int, point: int, as_json: bool) -> int:
     """Run one replicate of the run in FOLDER again; exit code 1 if any stored number differs."""
     from remission.lab.rerun import rerun
-    from remission.spec import search_also
+    from remission.identity import search_also
     from remission.store import Run
 
     search_also(folder.resolve().parent)

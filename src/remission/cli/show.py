@@ -20,7 +20,7 @@ def command(kind: str, name: str, as_json: bool) -> None:
     from remission import registry
     from remission.component import field_types, fields_of
     from remission.errors import SpecError, did_you_mean
-    from remission.spec import search_also
+    from remission.identity import search_also
 
     folder = next((known for known in registry.FOLDERS if kind in (known, known.rstrip("s"))), None)
     if folder is None:

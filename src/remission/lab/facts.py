@@ -16,11 +16,12 @@ from typing import Any
 
 from remission import registry
 from remission.component import Component, field_types
+from remission.identity import own_modules
 from remission.interfaces import FiniteSource, LongModel
 from remission.lab.artifacts import neutral_rows
 from remission.lab.predictions import predictions
 from remission.loop import row_name
-from remission.spec import Experiment, own_modules
+from remission.spec import Experiment
 
 _PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "pyarrow")
 _OF_NETWORKS = ("torch", "tokenizers", "transformers", "peft", "diffusers")

@@ -53,7 +53,7 @@ class Dice:
     def restore(self, state: Tensor) -> None:
         """Go on from a :meth:`state`."""
         for one, row in zip(self.generators, state, strict=True):
-            one.set_state(row.contiguous())
+            one.set_state(row.clone())  # a copy: torch crashes on bytes of a file that are not aligned
 
 
 @contextlib.contextmanager

@@ -168,7 +168,7 @@ class _Run:
     def restore(self, work: Tensors) -> int:
         """Go on from a :meth:`state`; the number of steps done."""
         self.dice.restore(work["dice"])
-        torch.set_rng_state(work["torch"])
+        torch.set_rng_state(work["torch"].clone())
         with torch.no_grad():
             for name, one in self.named.items():
                 one.copy_(work[f"network.{name}"])
