@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -20,15 +22,13 @@ def single_thread():
 
 
 def test_no_more_steps_than_levels() -> None:
-    with pytest.raises(SpecError, match="20 sampling steps cannot visit 10 levels"):
+    with pytest.raises(SpecError, match="25 sampling steps cannot visit 10 levels"):
         Diffusion(levels=10)
-    model = Diffusion(**TINY, levels=20, steps=5)
+    model = Diffusion(**TINY, levels=25, steps=5)
     assert np.isfinite(model.sample(model.fit(heaps(), streams()), 5, streams(), PLAIN)).all()
 
 
 def test_eta_takes_fresh_noise() -> None:
-    import dataclasses
-
     still = Diffusion(**TINY, steps=30)
     noisy = dataclasses.replace(still, eta=1.0)
     state = still.fit(pictures(2, 60, side=6), streams())
@@ -43,9 +43,15 @@ def test_eta_takes_fresh_noise() -> None:
 @pytest.mark.parametrize("schedule", ["cosine", "linear"])
 def test_pictures_stay_pictures(prediction, schedule) -> None:
     """Even from the highest level, where all that is left of the data is a millionth."""
-    model = Diffusion(**TINY, steps=200, prediction=prediction, schedule=schedule)
+    model = Diffusion(**TINY, steps=300, prediction=prediction, schedule=schedule)
     data = pictures(1, 100, side=6)
-    drawn = model.sample(model.fit(data, streams([0])), 200, streams([0], "sample"), PLAIN)
-    assert drawn.min() >= 0 and drawn.max() <= 1
-    wrong = np.abs(drawn.mean(axis=1) - data.items.mean(axis=1)).max()
-    assert wrong < 0.25 < np.abs(0.5 - data.items.mean(axis=1)).max() + 0.1
+    real = data.items.mean(axis=1).ravel()
+
+    def likeness(model: Diffusion) -> float:
+        drawn = model.sample(model.fit(data, streams([0])), 200, streams([0], "sample"), PLAIN)
+        assert drawn.min() >= 0 and drawn.max() <= 1
+        return float(np.corrcoef(drawn.mean(axis=1).ravel(), real)[0, 1])
+
+    trained, hasty = likeness(model), likeness(dataclasses.replace(model, steps=4))
+    # From the noise alone, data at the highest levels is a difference of nearly equal numbers: a small network guesses.
+    assert trained > (0.9 if prediction == "v" else 0.5) and trained > hasty + 0.2, (trained, hasty)

@@ -61,13 +61,12 @@ def test_two_heaps_are_learned(model) -> None:
         right = drawn[..., 0] > 0
         rows = []
         for points, mask in zip(drawn, right, strict=True):
-            rows.append([mask.mean(), *points[mask].mean(axis=0), *points[~mask].mean(axis=0), points[mask].std()])
+            rows.append([mask.mean(), *points[mask].mean(axis=0), *points[~mask].mean(axis=0), points[mask, 1].std()])
         return np.array(rows)
 
-    expected = [0.75, 2.0, 0.0, -2.0, 1.0, 1.05]
-    tolerance = [0.06, 0.1, 0.1, 0.2, 0.2, 0.12]
+    expected = [0.75, 2.0, 0.0, -2.0, 1.0, 0.3]
+    tolerance = [0.08, 0.15, 0.15, 0.3, 0.2, 0.15]
     found = told(model)
-    found[:, 5] = expected[5] if np.isfinite(found[:, 5]).all() else np.nan
     assert (np.abs(found - expected) < tolerance).all(), found
     hasty = told(dataclasses.replace(model, steps=4, clusters=0))
     assert (np.abs(hasty - expected) > tolerance).any()
@@ -221,10 +220,10 @@ def test_a_warm_start_goes_on(cls) -> None:
 
     def far(state) -> float:
         drawn = cold.sample(state, 1000, streams(purpose="sample"), PLAIN)
-        return float(np.abs((drawn[..., 0] > 0).mean(axis=1) - 0.75).max())
+        return float((np.abs(drawn[..., 0]) < 1.0).mean(axis=1).max())  # between the heaps, where nothing is
 
-    assert far(short.fit(heaps(), streams(purpose="again"), trained)) < 0.08
-    assert far(dataclasses.replace(short, steps=10).fit(heaps(), streams(purpose="again"))) > 0.1
+    assert far(short.fit(heaps(), streams(purpose="again"), trained)) < 0.1
+    assert far(dataclasses.replace(short, steps=10).fit(heaps(), streams(purpose="again"))) > 0.3
 
 
 def test_what_is_constant_stays_constant() -> None:

@@ -20,16 +20,18 @@ AXES: dict[str, tuple[str, ...]] = {
     "fidelity": (
         "prdc.precision", "frechet", "mmd", "sliced-wasserstein", "wasserstein", "moments.w2", "energy", "ks",
         "log-likelihood", "perplexity", "divergence.js", "test-risk.excess", "test-risk.held-out", "test-risk.accuracy", "caption-match.ratio",
+        "bits-per-byte", "gibberish.words", "classifier.confident", "power-spectrum.distance",
     ),
     "diversity": (
         "prdc.recall", "prdc.coverage", "vendi.q1-ratio", "moments.ratio", "moments.log-det", "mode-coverage.covered",
         "heterozygosity", "entropy", "distinct.2", "self-bleu", "compression", "lexical.mtld", "class-balance.entropy",
+        "pixels.spread", "classifier.entropy", "sentence-structure.effective",
     ),
     "tails": (
         "tail-mass.ratio", "types.rare-recall", "types.recall", "mode-coverage.rare-recall", "unseen.mass", "unseen.hapax",
-        "group-error.worst",
+        "group-error.worst", "first-perplexity.unlikely",
     ),
-    "authenticity": ("authenticity.authpct", "authenticity.ct", "authenticity.distance", "novel-ngrams.novel"),
+    "authenticity": ("authenticity.authpct", "authenticity.ct", "authenticity.distance", "novel-ngrams.novel", "nearest-image.copies"),
 }  # fmt: skip
 
 Verdict = Literal["worse", "better", "no clear change", "moved", "undecided"]

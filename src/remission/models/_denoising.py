@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from remission.networks.replicates import Items, Kind
     from remission.world import World
 
-CLUSTERS = 64  # of pictures that are given to a U-Net
+CLUSTERS = 100  # of pictures that are given to a U-Net
 PER_CLUSTER = 50  # items at least, on average
 
 
@@ -61,7 +61,7 @@ class Denoising(LongModel, Renderer):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     silent: Annotated[float, Meta(ge=0, lt=1)] = 0.1
     clusters: Annotated[int, Meta(ge=0)] | None = None
-    sampling_steps: Annotated[int, Meta(ge=1)] = 10
+    sampling_steps: Annotated[int, Meta(ge=1)] = 8
 
     @abstractmethod
     def process(self) -> Flow | Diffusion:

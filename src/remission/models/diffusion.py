@@ -43,9 +43,10 @@ class Diffusion(Denoising):
         silent: share of captions left out in training, which guidance needs.
         clusters: pictures without captions are cut into so many clusters by k-means, at most one per 50, whose numbers take
             the place of captions: x is drawn from the share of a cluster, then p(x | cluster). The network learns
-            the shape of things several times as fast. 0: none; by default 64 for a U-Net, none for a dense network.
+            the shape of things several times as fast. 0: none; by default 100 for a U-Net, none for a dense network.
             A warm start keeps the centres.
-        sampling_steps: how many levels are visited when drawing.
+        sampling_steps: S, how many levels are visited when drawing. With ``eta`` = 0, normal data and an exact network the
+            variance shrinks by the factor cos(pi / (2 S))^(2 S), about 1 - 2.5 / S, in every generation anew.
         levels: K.
         schedule: a_k follows a squared ``cosine``, or noise is added in ``linear`` growing amounts.
         prediction: the network answers ``v`` or the ``noise``.
@@ -62,7 +63,7 @@ class Diffusion(Denoising):
     'diffusion[schedule=linear,prediction=noise]'
     """
 
-    sampling_steps: Annotated[int, Meta(ge=1)] = 20
+    sampling_steps: Annotated[int, Meta(ge=1)] = 25
     levels: Annotated[int, Meta(ge=2)] = 1000
     schedule: Literal["cosine", "linear"] = "cosine"
     prediction: Literal["v", "noise"] = "v"

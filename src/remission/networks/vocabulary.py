@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +131,7 @@ def names(tokenizer: Tokenizer) -> tuple[tuple[str, ...], str]:
     kinds = {rule["type"] for part in (tokenizer.decoder, tokenizer.pre_tokenizer) for rule in _rules(part)}
     out = [""] * (max(numbers.values(), default=-1) + 1)
     joiner = ""
+    spelled: Callable[[str], str]
     if "ByteLevel" in kinds:
         spelled = _from_bytes
     elif kinds & {"Metaspace", "ByteFallback"}:
