@@ -7,6 +7,7 @@ the 95 % interval of *replace* over replicates must not touch those of *accumula
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,11 @@ from remission.spec import Experiment
 def apart(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two intervals do not touch."""
     return bool(one["high"] < other["low"] or other["high"] < one["low"])
+
+
+def processor_minutes() -> float:
+    """What this process and its finished workers used: on a shared machine the clock says little."""
+    return sum(os.times()[:4]) / 60
 
 
 def rows_of(part: Part, reading: Reading) -> list[tuple[str, list[dict[str, Any]], bool]]:
@@ -45,12 +51,13 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     parts = deep_parts(tuple(chosen.part) or (() if chosen.quick else ("all",)))
     for part in parts:
-        began = time.perf_counter()
+        began, before = time.perf_counter(), processor_minutes()
         store = execute(Experiment.from_toml(part.toml()), chosen.output / part.name, chosen.workers)
-        took = time.perf_counter() - began
+        took = (time.perf_counter() - began) / 60
         reading = Reading(store)
         print(
-            f"\n{part.name}: {took / 60:.1f} min, {chosen.workers} workers, generation {reading.summary[-1]['generation']}"
+            f"\n{part.name}: {took:.1f} min with {chosen.workers} workers ({processor_minutes() - before:.1f} processor "
+            f"minutes), generation {reading.summary[-1]['generation']}"
         )
         print(f"  {'row':44s} {'replace':>24s} {'accumulate':>24s} {'fresh':>24s}  apart")
         for name, ends, verdict in rows_of(part, reading):

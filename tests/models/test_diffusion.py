@@ -6,11 +6,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from tests.models.picture_worlds import PLAIN, heaps, pictures, streams
 
 from remission.errors import SpecError
 from remission.models.diffusion import Diffusion
 from remission.networks.device import one_thread
-from tests.models.picture_worlds import PLAIN, heaps, pictures, streams
 
 TINY = {"hidden": 32, "depth": 1, "batch": 32, "warmup": 3, "precision": "float32"}
 
@@ -49,7 +49,8 @@ def test_pictures_stay_pictures(prediction, schedule) -> None:
 
     def likeness(model: Diffusion) -> float:
         drawn = model.sample(model.fit(data, streams([0])), 200, streams([0], "sample"), PLAIN)
-        assert drawn.min() >= 0 and drawn.max() <= 1
+        assert drawn.min() >= 0
+        assert drawn.max() <= 1
         return float(np.corrcoef(drawn.mean(axis=1).ravel(), real)[0, 1])
 
     trained, hasty = likeness(model), likeness(dataclasses.replace(model, steps=4))

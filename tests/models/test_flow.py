@@ -7,16 +7,6 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-
-from remission.checks import check_experiment
-from remission.data import Dataset, Space
-from remission.desk import Desk
-from remission.errors import DataError, FitError, MissingExtra, SpecError
-from remission.interfaces import Sampling
-from remission.models.diffusion import Diffusion
-from remission.models.flow import Flow
-from remission.networks import device
-from remission.notes import collected
 from tests.models.picture_worlds import (
     PLAIN,
     SHADES,
@@ -29,6 +19,16 @@ from tests.models.picture_worlds import (
     shades,
     streams,
 )
+
+from remission.checks import check_experiment
+from remission.data import Dataset, Space
+from remission.desk import Desk
+from remission.errors import DataError, FitError, MissingExtra, SpecError
+from remission.interfaces import Sampling
+from remission.models.diffusion import Diffusion
+from remission.models.flow import Flow
+from remission.networks import device
+from remission.notes import collected
 
 TINY = {"width": 8, "hidden": 32, "depth": 1, "batch": 32, "warmup": 3, "precision": "float32", "sampling_steps": 4}
 BOTH = [Flow, Diffusion]
@@ -57,7 +57,8 @@ def test_two_heaps_are_learned(model) -> None:
     def told(model):
         state = model.fit(heaps(), streams())
         drawn = model.sample(state, 2000, streams(purpose="sample"), PLAIN)
-        assert drawn.shape == (2, 2000, 2) and drawn.dtype == np.float64
+        assert drawn.shape == (2, 2000, 2)
+        assert drawn.dtype == np.float64
         right = drawn[..., 0] > 0
         rows = []
         for points, mask in zip(drawn, right, strict=True):
@@ -85,7 +86,8 @@ def test_a_replicate_is_the_same_alone(cls, network) -> None:
         alone = model.fit(data.only(i), streams([i]))
         assert same(alone, {name: tensor[i : i + 1] for name, tensor in state.items()})
         assert np.array_equal(model.sample(alone, 300, streams([i], "sample"), PLAIN)[0], drawn[i])
-    assert drawn.min() >= 0 and drawn.max() <= 1
+    assert drawn.min() >= 0
+    assert drawn.max() <= 1
     assert not np.array_equal(drawn[0], drawn[1])
 
 
@@ -121,8 +123,10 @@ def test_the_network_fits_the_item() -> None:
         state = Flow(**TINY | given, steps=4).fit(data, streams())
         return {name.split(".")[1] for name in state if name.startswith("network.")}
 
-    assert "attention" in parts(pictures(2)) and "attention" not in parts(pictures(2, side=8))
-    assert "attention" not in parts(heaps()) and "attention" not in parts(pictures(2), network="dense")
+    assert "attention" in parts(pictures(2))
+    assert "attention" not in parts(pictures(2, side=8))
+    assert "attention" not in parts(heaps())
+    assert "attention" not in parts(pictures(2), network="dense")
     assert "attention" in parts(pictures(2, side=8), network="unet")
     assert Flow().together(SHADES) > 1 == Flow(network="unet").together(SHADES)
 
@@ -133,7 +137,8 @@ def test_colours_and_odd_sizes(cls, channels) -> None:
     data = pictures(1, 20, side=13, channels=channels)
     model = cls(**TINY, steps=4)
     drawn = model.sample(model.fit(data, streams([0])), 3, streams([0], "sample"), PLAIN)
-    assert drawn.shape == (1, 3, 169 * channels) and np.isfinite(drawn).all()
+    assert drawn.shape == (1, 3, 169 * channels)
+    assert np.isfinite(drawn).all()
 
 
 @pytest.mark.parametrize("cls", BOTH)
@@ -167,7 +172,8 @@ def test_guidance_exaggerates_and_bias_narrows(cls) -> None:
 
     assert (light(guidance=3.0).mean(axis=(1, 2)) < light().mean(axis=(1, 2)) - 0.01).all()
     spreads = [light(bias=bias).var(axis=1).mean(axis=1) for bias in (0.25, 1.0, 2.0)]
-    assert (spreads[0] < 0.8 * spreads[1]).all() and (spreads[1] < 0.95 * spreads[2]).all()
+    assert (spreads[0] < 0.8 * spreads[1]).all()
+    assert (spreads[1] < 0.95 * spreads[2]).all()
 
 
 def test_bias_multiplies_the_variance_of_a_line() -> None:
@@ -178,7 +184,8 @@ def test_bias_multiplies_the_variance_of_a_line() -> None:
     plain, narrow = (
         model.sample(state, 4000, streams([0], "sample"), Sampling(bias=bias)).var() for bias in (1.0, 0.25)
     )
-    assert plain == pytest.approx(4.0, rel=0.25) and narrow / plain == pytest.approx(0.25, rel=0.2)
+    assert plain == pytest.approx(4.0, rel=0.25)
+    assert narrow / plain == pytest.approx(0.25, rel=0.2)
 
 
 @pytest.mark.parametrize("cls", BOTH)
@@ -203,11 +210,13 @@ def test_clusters_take_the_place_of_captions() -> None:
     assert all(len(set(row[::2])) == len(set(row[1::2])) == 1 and row[0] != row[1] for row in kinds)
     assert model.sample(state, 4, streams(purpose="sample"), PLAIN).shape == (2, 4, 144), "they are not shown"
     later = model.fit(dataset(data.space, data.items[:, ::2]), streams(purpose="later"), state)
-    assert torch.equal(later["clusters"], state["clusters"]) and len(later["captions"][0].unique()) == 1
+    assert torch.equal(later["clusters"], state["clusters"])
+    assert len(later["captions"][0].unique()) == 1
     for plain in (dataclasses.replace(model, clusters=0), dataclasses.replace(model, network="dense")):
         assert "clusters" not in plain.fit(data, streams())
     few = model.fit(pictures(2, 60), streams())
-    assert "clusters" not in few and model.sample(few, 3, streams(), PLAIN).shape == (2, 3, 144)
+    assert "clusters" not in few
+    assert model.sample(few, 3, streams(), PLAIN).shape == (2, 3, 144)
     assert "clusters" not in model.fit(shades(), streams())
 
 
@@ -232,7 +241,8 @@ def test_what_is_constant_stays_constant() -> None:
     drawn = model.sample(
         model.fit(dataset(Space("vector", (2,)), items), streams([0])), 20, streams([0], "sample"), PLAIN
     )
-    assert (drawn[..., 0] == 7.5).all() and drawn[..., 1].std() > 0
+    assert (drawn[..., 0] == 7.5).all()
+    assert drawn[..., 1].std() > 0
     grey = dataset(Space("image", (144,), picture=(12, 12)), np.full((1, 50, 144), 0.25))
     drawn = model.sample(model.fit(grey, streams([0])), 5, streams([0], "sample"), PLAIN)
     assert (drawn == 0.25).all(), "no floor under a collapsed set of pictures"

@@ -7,15 +7,6 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-
-from remission.checks import check_experiment
-from remission.data import Space
-from remission.desk import Desk
-from remission.errors import DataError, SpecError
-from remission.interfaces import Sampling
-from remission.models.vae import Vae
-from remission.networks import autoencoder
-from remission.networks.device import one_thread
 from tests.models.picture_worlds import (
     PLAIN,
     dataset,
@@ -27,6 +18,15 @@ from tests.models.picture_worlds import (
     shades,
     streams,
 )
+
+from remission.checks import check_experiment
+from remission.data import Space
+from remission.desk import Desk
+from remission.errors import DataError, SpecError
+from remission.interfaces import Sampling
+from remission.models.vae import Vae
+from remission.networks import autoencoder
+from remission.networks.device import one_thread
 
 TINY = {"latent": 2, "hidden": 32, "width": 4, "batch": 32, "warmup": 3, "precision": "float32"}
 
@@ -50,7 +50,8 @@ def test_a_line_is_learned_with_its_noise() -> None:
     assert np.abs(cov / real - 1).max() < 0.2
     means = dataclasses.replace(model, output="mean").sample(state, 5000, streams([0], "sample"), PLAIN)[0]
     gap = [np.var(points[:, 0] - points[:, 1]) for points in (drawn, means, data.items[0])]
-    assert gap[0] == pytest.approx(gap[2], rel=0.3) and gap[1] < 0.1 * gap[2]
+    assert gap[0] == pytest.approx(gap[2], rel=0.3)
+    assert gap[1] < 0.1 * gap[2]
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
@@ -63,12 +64,14 @@ def test_pictures_are_learned(architecture, likelihood) -> None:
 
     def near(model: Vae) -> tuple[float, set[int]]:
         drawn = model.sample(model.fit(data, streams([0])), 200, streams([0], "sample"), PLAIN)[0]
-        assert drawn.min() >= 0 and drawn.max() <= 1
+        assert drawn.min() >= 0
+        assert drawn.max() <= 1
         gaps = np.abs(drawn[:, None] - real).mean(axis=2)
         return float((gaps.min(axis=1) < 0.12).mean()), set(gaps.argmin(axis=1).tolist())
 
     share, kinds = near(model)
-    assert share > 0.7 and kinds == {0, 1}
+    assert share > 0.7
+    assert kinds == {0, 1}
     assert near(dataclasses.replace(model, steps=4))[0] < 0.3
 
 
@@ -91,7 +94,8 @@ def test_a_draw_of_bernoulli_is_black_and_white_and_its_mean_is_the_shade() -> N
     state = model.fit(pictures(1, 60, side=6), streams([0]))
     mean = model.sample(state, 4000, streams([0], "sample"), PLAIN)
     drawn = dataclasses.replace(model, output="draw").sample(state, 4000, streams([0], "sample"), PLAIN)
-    assert np.isin(drawn, [0.0, 1.0]).all() and not np.isin(mean, [0.0, 1.0]).any()
+    assert np.isin(drawn, [0.0, 1.0]).all()
+    assert not np.isin(mean, [0.0, 1.0]).any()
     assert np.abs(drawn.mean(axis=1) - mean.mean(axis=1)).max() < 5 * 0.5 / 4000**0.5
 
 
@@ -170,7 +174,8 @@ def test_a_warm_start_goes_on() -> None:
     state = model.fit(data, streams())
     later = dataclasses.replace(model, warm_steps=4, rate=1e-9, ema=0.0).fit(data, streams(purpose="again"), state)
     assert all(torch.allclose(later[name], state[name], atol=1e-6) for name in state)
-    assert model.minimum(data.space) == 2 and model.together(data.space) > 1
+    assert model.minimum(data.space) == 2
+    assert model.together(data.space) > 1
     assert dataclasses.replace(model, architecture="conv").together(data.space) == 1
 
 

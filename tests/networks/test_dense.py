@@ -72,7 +72,8 @@ def test_plain_functions_do_depend_on_the_block() -> None:
 def test_linear_is_a_matrix_product_per_replicate() -> None:
     layer = Linear(3, 5, 7)
     x = torch.randn(3, 4, 5)
-    assert layer.weight.shape == (3, 5, padded(7)) and padded(7) == LANES == padded(LANES)
+    assert layer.weight.shape == (3, 5, padded(7))
+    assert padded(7) == LANES == padded(LANES)
     expected = torch.stack([x[i] @ layer.weight[i, :, :7] + layer.bias[i, :7] for i in range(3)])
     assert torch.allclose(layer(x), expected, atol=1e-6)
 

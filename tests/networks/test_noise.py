@@ -92,7 +92,9 @@ def test_schedules_are_the_published_ones() -> None:
     cosine = Diffusion(1000, "cosine").kept()
     assert float(cosine[500]) == pytest.approx(math.cos(0.508 / 1.008 * math.pi / 2) ** 2, rel=1e-3)
     for kept in (linear, cosine):
-        assert kept[0] == 1 and (kept[1:] < kept[:-1]).all() and kept[-1] > 0
+        assert kept[0] == 1
+        assert (kept[1:] < kept[:-1]).all()
+        assert kept[-1] > 0
 
 
 @pytest.mark.parametrize("process", [Flow(), Flow(times="logit-normal"), Diffusion(), Diffusion(prediction="noise")])
@@ -106,7 +108,9 @@ def test_the_best_network_has_the_least_loss(process) -> None:
         assert float(process.loss(lambda *parts: wrong * perfect(*parts), data, NONE, z, chance)) > best  # noqa: B023
     both = torch.cat([data, data + 1]), torch.cat([z, z]), torch.cat([chance, chance])
     losses = process.loss(perfect, both[0], NONE, both[1], both[2])
-    assert losses.shape == (2,) and float(losses[0]) == pytest.approx(best, rel=1e-5) and losses[1] > losses[0]
+    assert losses.shape == (2,)
+    assert float(losses[0]) == pytest.approx(best, rel=1e-5)
+    assert losses[1] > losses[0]
 
 
 @pytest.mark.parametrize("process", [Flow(), Flow(solver="heun"), Flow(solver="euler"), Diffusion()])

@@ -22,7 +22,8 @@ def test_any_size(picture: tuple[int, int, int]) -> None:
     assert torch.equal(network._flat(network._folded(x[0])), x[0]), "padding and folding are undone"
     vae = Convolutional(picture, 2, 4)
     mean, spread, answer = vae(x, NONE, torch.zeros(1, 3, 2))
-    assert answer.shape == x.shape and mean.shape == spread.shape == (1, 3, 2)
+    assert answer.shape == x.shape
+    assert mean.shape == spread.shape == (1, 3, 2)
 
 
 def test_it_begins_as_nothing_and_every_input_matters_later() -> None:
@@ -44,7 +45,8 @@ def test_pixels_far_apart_see_each_other() -> None:
             torch.nn.init.normal_(one, std=0.2)
     x = torch.zeros(1, 3, 784, requires_grad=True)
     network(x, torch.full((1, 3), 0.5), NONE)[0, 0, 0].backward()
-    assert x.grad is not None and x.grad[0, 0, -1] != 0
+    assert x.grad is not None
+    assert x.grad[0, 0, -1] != 0
     assert (x.grad[0, 1:] == 0).all(), "and pictures do not"
 
 

@@ -17,8 +17,8 @@ from remission.cli import _output as out
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(folder: Path, replicate: int, point: int, as_json: bool) -> int:
     """Run one replicate of the run in FOLDER again; exit code 1 if any stored number differs."""
-    from remission.lab.rerun import rerun
     from remission.identity import search_also
+    from remission.lab.rerun import rerun
     from remission.store import Run
 
     search_also(folder.resolve().parent)

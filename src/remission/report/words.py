@@ -65,6 +65,12 @@ FAMILIES = (
         ("artifact",),
     ),
     Family(
+        "Pictures",
+        "What the pictures look like, whatever they show, against real ones: blur takes sharpness and fine detail away, noise adds "
+        "both. When pictures get alike, their spread falls.",
+        ("pixels", "spectrum", "sharpness", "contrast"),
+    ),
+    Family(
         "Fidelity",
         "How far the output lies from real data it never saw. Distances rise in collapse. Precision and density can improve while a model "
         "collapses, so they are never to be read without the diversity above.",
@@ -78,6 +84,7 @@ ORDER = (
     "Diversity",
     "Fidelity",
     "Authenticity",
+    "Pictures",
     "Text",
     "Risk",
     "Artifacts",
