@@ -39,7 +39,7 @@ def catalogue() -> list[Entry]:
     """The public data sets that can be fetched, by name.
 
     >>> [entry.name for entry in catalogue()][:3]
-    ['adult', 'fashion-mnist', 'mnist']
+    ['adult', 'emoji', 'fashion-mnist']
     """
     return [
         Entry(
