@@ -400,11 +400,11 @@ def test_a_source_whose_items_changed_gets_another_classifier(tmp_path, monkeypa
     monkeypatch.setenv("REMISSION_DATA", str(tmp_path))
     monkeypatch.setattr(classifier, "PLAN", dataclasses.replace(classifier.PLAN, steps=2))
     source = few(13)
-    one = _features._classifier(source)
-    assert _features._classifier(source) == one
+    one = _features.classifier_of(source)
+    assert _features.classifier_of(source) == one
     space, items, classes = HELD[13]
     HELD[13] = space, 1 - items, classes
-    assert _features._classifier(source)[1] != one[1]
+    assert _features.classifier_of(source)[1] != one[1]
 
 
 def experiment(source: str, model: str, *metrics: Metric, samples: int = 60) -> Experiment:

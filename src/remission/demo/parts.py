@@ -120,7 +120,7 @@ DEEP = (
         "Shakespeare, drifting to noise",
         _DRIFTS,
         ("bits-per-byte", "bits per byte of human text"),
-        ("bits-per-byte", "novel-ngrams.recall", "gibberish.words"),
+        ("bits-per-byte", "novel-ngrams.novel", "gibberish.characters"),
         deep=True,
     ),
     Part(
@@ -136,7 +136,7 @@ DEEP = (
         "Wikipedia, drifting to noise",
         _DRIFTS,
         ("bits-per-byte", "bits per byte of human text"),
-        ("bits-per-byte", "novel-ngrams.recall", "gibberish.words"),
+        ("bits-per-byte", "novel-ngrams.novel", "gibberish.characters"),
         deep=True,
     ),
     Part(

@@ -95,7 +95,7 @@ def classified(view: View, which: Which) -> tuple[Floats, Floats]:
     key = f"classified/{which}"
     if key not in view.cache:
         assert view.source is not None
-        network, about = _classifier(view.source)
+        network, about = classifier_of(view.source)
         if which == "reference":
             say(about)
         both = [read(network, pictures) for pictures in getattr(view, which)]
@@ -106,7 +106,7 @@ def classified(view: View, which: Which) -> tuple[Floats, Floats]:
 # --- the classifier of a source -------------------------------------------------------------------------------------
 
 
-def _classifier(source: Source) -> tuple[Classifier, str]:
+def classifier_of(source: Source) -> tuple[Classifier, str]:
     """The classifier of a source, trained if it was never needed before, and a sentence about it."""
     assert isinstance(source, FiniteSource)
     items = source.items()

@@ -85,9 +85,9 @@ class Denoiser(nn.Module):
         """``size`` numbers an item; captions of ``types`` tokens where that is not 0."""
         super().__init__()
         self.enter = Linear(replicates, size, width)
-        self.time = Linear(replicates, TIMES, width)
-        self.words = Words(replicates, types, width) if types else None
-        self.known = nn.ModuleList(Linear(replicates, width, 2 * width) for _ in range(depth))
+        self.time = Linear(replicates, TIMES, KNOWN)
+        self.words = Words(replicates, types, KNOWN) if types else None
+        self.known = nn.ModuleList(Linear(replicates, KNOWN, 2 * width) for _ in range(depth))
         self.first = nn.ModuleList(Linear(replicates, width, width) for _ in range(depth))
         self.second = nn.ModuleList(Linear(replicates, width, width, zero=True) for _ in range(depth))
         self.leave = Linear(replicates, width, size, zero=True)
@@ -107,6 +107,7 @@ class Denoiser(nn.Module):
 
 
 TIMES = 64  # numbers that tell a network the time
+KNOWN = 64  # numbers that a dense network makes of time and caption
 
 
 def waves(time: Tensor) -> Tensor:

@@ -143,9 +143,9 @@ class _Run:
             nn.utils.clip_grad_norm_(self.named.values(), self.plan.clip, foreach=True)
             return
         grads = [one.grad for one in self.named.values() if one.grad is not None]
-        squares = torch.stack([grad.flatten(1).square().sum(dim=1) for grad in grads], dim=1)
-        squares = squares.sum(dim=1)  # along a row: down a column the order of the sum would depend on r
-        factor = (self.plan.clip / (squares.sqrt() + 1e-6)).clamp(max=1.0)
+        norms = torch.stack([torch.linalg.vector_norm(grad.flatten(1), dim=1) for grad in grads], dim=1)
+        # Along a row: down a column the order of the sum would depend on r.
+        factor = (self.plan.clip / (torch.linalg.vector_norm(norms, dim=1) + 1e-6)).clamp(max=1.0)
         for grad in grads:
             grad.mul_(factor.view(-1, *[1] * (grad.ndim - 1)))
 
