@@ -116,7 +116,7 @@ def test_items_are_drawn_by_weight_and_captions_left_out() -> None:
 
 def test_a_trial_leaves_no_trace() -> None:
     before = torch.get_rng_state()
-    step = trial(STACKED, items(), 8)
+    step = trial(STACKED, items(), 8, together=4)
     step(False)
     step(True)
     assert torch.equal(torch.get_rng_state(), before)

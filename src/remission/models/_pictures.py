@@ -179,7 +179,7 @@ def fit(
     with one_thread():
         announce()
         fast = use_bf16(
-            job.precision, f"{job.what}, {job.plan.batch} x {frame}", trial(job.kind, items, job.plan.batch)
+            job.precision, f"{job.what}, {job.plan.batch} x {frame}", trial(job.kind, items, job.plan.batch, TOGETHER)
         )
         seeds = streams.sub("weights").seeds(), streams.sub("batches").seeds()
         desks = [desk.part(name) for name in names]

@@ -167,11 +167,17 @@ def networks(kind: Kind, weights: Tensors) -> Iterator[tuple[slice, nn.Module]]:
         yield rows, network.eval().requires_grad_(False)
 
 
-def trial(kind: Kind, items: Items, batch: int) -> Callable[[bool], None]:
-    """A training step of one replicate without an optimizer, in bfloat16 or not, to be timed."""
+def trial(kind: Kind, items: Items, batch: int, together: int) -> Callable[[bool], None]:
+    """A training step without an optimizer, in bfloat16 or not, to be timed.
+
+    Of ``together`` replicates where they are stacked, whatever the block has, so that all blocks choose the same.
+    """
     where = device()
-    network = on(where, initial(kind.build, [0]), kind.stacked)
-    parts = drawing(items.only(slice(0, 1)), batch, kind.noise, 0.0, where)(Dice([0], where))
+    seeds = [0] * (together if kind.stacked else 1)
+    network = on(where, initial(kind.build, seeds), kind.stacked)
+    first = items.only(slice(0, 1))
+    same = Items(first.data.expand(len(seeds), -1, -1), first.captions.expand(len(seeds), -1, -1))
+    parts = drawing(same, batch, kind.noise, 0.0, where)(Dice(seeds, where))
 
     def step(bf16: bool) -> None:
         with autocast(where, bf16):
