@@ -7,6 +7,7 @@ its weights are compared with ours. Stacked replicates are asserted to be the sa
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import _peer
+from remission import notes
 from remission.data import Dataset, Space
 from remission.desk import Desk
 from remission.models.flow import Flow
@@ -105,15 +107,20 @@ def stacked(model: Any, name: str) -> None:
     def at_once() -> dict[str, Tensor]:
         return model.fit(data, streams)
 
-    def in_turn() -> dict[str, Tensor]:
-        states = [model.fit(data.only(i), streams.only(i)) for i in range(REPLICATES)]
+    def in_turn(one: Any = model) -> dict[str, Tensor]:
+        states = [one.fit(data.only(i), streams.only(i)) for i in range(REPLICATES)]
         return {key: torch.cat([state[key] for state in states]) for key in states[0]}
 
-    at_once()
+    with notes.collected() as told:
+        at_once()
     mine, theirs, a, b = _peer.best_of(at_once, in_turn)
     assert all(torch.equal(a[key], b[key]) for key in a), "a replicate is not the same alone"
-    what = f"{name} 8 x 8, {model.steps} steps of {model.batch}, {REPLICATES} replicates"
-    _peer.line(f"{what}, one after another", mine, theirs, 2)
+    what = f"{name} 8 x 8, {REPLICATES} replicates"
+    chosen = "bfloat16" if bool(a["bf16"][0]) else "float32"
+    _peer.line(f"{what}, one after another", mine, theirs, 2, remark=f"both in {chosen}; {list(told)[-1]}")
+    plain = dataclasses.replace(model, precision="float32")
+    mine, theirs, _, _ = _peer.best_of(at_once, lambda: in_turn(plain), rounds=2)
+    _peer.line(f"{what}, one after another in float32", mine, theirs)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -121,9 +128,9 @@ def main(arguments: list[str] | None = None) -> None:
     quick = _peer.quick(__doc__, arguments)
     torch.set_num_threads(1)
     steps(12 if quick else 60)
-    count = 20 if quick else 150
-    for hidden in (64, 256):
-        given: dict[str, Any] = {"hidden": hidden, "steps": count, "warmup": 5, "precision": "float32"}
+    count = 20 if quick else 120
+    for hidden in (64, 128):
+        given: dict[str, Any] = {"hidden": hidden, "steps": count, "warmup": 5}
         stacked(Flow(**given), f"flow, width {hidden},")
         stacked(Vae(**given), f"VAE, width {hidden},")
 

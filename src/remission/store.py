@@ -231,6 +231,18 @@ class Run:
         return self._json("facts.json")
 
     @property
+    def notes(self) -> list[str]:
+        """What fits and metrics said of themselves: the device, the precision, batches that were cut, each once."""
+        path = self.folder / "log.jsonl"
+        if not path.is_file():
+            return []
+        told = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError):  # a line that was cut off by a kill
+                told.append(json.loads(line))
+        return list(dict.fromkeys(one["text"] for one in told if one.get("event") == "note"))
+
+    @property
     def id(self) -> str:
         """The id of the experiment that was run."""
         return str(self.provenance["id"])

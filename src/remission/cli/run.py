@@ -73,6 +73,7 @@ def document(reading: Any, folder: Path) -> dict[str, Any]:
         "profile": reading.profile,
         "verdicts": reading.verdicts,
         "warnings": reading.warnings,
+        "notes": reading.notes,
     }
 
 
@@ -117,4 +118,6 @@ def show(reading: Any, folder: Path) -> None:
         )
     for warning in reading.warnings:
         out.warn(warning)
+    for note in reading.notes:
+        click.echo(f"note: {note}", err=True)
     click.echo(f"run folder: {folder}\nreport:     remission report {folder}")

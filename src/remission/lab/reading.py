@@ -30,7 +30,8 @@ class Reading:
         """Read lazily from ``run``."""
         self.run = run
         self.toml = run.toml
-        self.provenance: dict[str, Any] = run.provenance
+        self.notes: list[str] = run.notes
+        self.provenance: dict[str, Any] = run.provenance | ({"notes": self.notes} if self.notes else {})
         self.points: list[dict[str, Any]] = run.facts["points"]
         self.point_names: list[str] = display_names(run.facts["point_names"], self.points)
         self.space: dict[str, Any] = run.facts["space"]

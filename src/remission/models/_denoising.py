@@ -49,7 +49,7 @@ class Denoising(LongModel, Renderer):
 
     network: Literal["auto", "unet", "dense"] = "auto"
     width: Annotated[int, Meta(ge=8, multiple_of=8)] = 32
-    hidden: Annotated[int, Meta(ge=8)] = 256
+    hidden: Annotated[int, Meta(ge=8)] = 128
     depth: Annotated[int, Meta(ge=1)] = 2
     steps: Annotated[int, Meta(ge=1)] = 1000
     warm_steps: Annotated[int, Meta(ge=0)] = 0

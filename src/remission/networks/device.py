@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import platform
@@ -78,11 +79,13 @@ def use_bf16(wanted: Precision, name: str, step: Callable[[bool], Any]) -> bool:
     if where.type != "cpu":
         return False
     key = f"{_processor()} | torch {torch.__version__} | {name}"
-    known = _remembered()
-    if key not in known:
-        known = {**known, key: _gain(step)}
-        _remember(known)
-    gain = known[key]
+    gain = _remembered().get(key)
+    if gain is None:
+        with _alone():  # two workers that measure at once could decide differently
+            gain = _remembered().get(key)
+            if gain is None:
+                gain = _gain(step)
+                _remember(key, gain)
     fast = gain >= GAIN
     say(
         f"precision: {'bfloat16' if fast else 'float32'} on the CPU ({name}: bfloat16 measured {gain:.2f} times as fast)"
@@ -119,10 +122,25 @@ def _remembered() -> dict[str, float]:
         return {}
 
 
-def _remember(known: dict[str, float]) -> None:
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One process at a time measures, if the cache folder can be written."""
+    path = cache_folder() / "precision.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = open(path, "w", encoding="ascii")  # noqa: SIM115  (held until the end)
+    except OSError:
+        yield
+        return
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _remember(key: str, gain: float) -> None:
     path = cache_folder() / "precision.json"
     with contextlib.suppress(OSError):  # a cache that cannot be written is measured again
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f"{path.name}.{os.getpid()}.aside")
-        aside.write_text(json.dumps(_remembered() | known, indent=1), encoding="utf-8")
+        aside.write_text(json.dumps(_remembered() | {key: gain}, indent=1), encoding="utf-8")
         os.replace(aside, path)
