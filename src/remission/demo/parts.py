@@ -63,13 +63,18 @@ BASIC = (
 )
 
 _PICTURES = ("frechet[features=classifier]", "prdc[features=classifier].recall", "pixels.spread")
+_CLASSES = (
+    "frechet[features=classifier]",
+    "prdc[features=classifier].coverage",
+    "vendi[orders=1,features=classifier].q1-ratio",
+)
 _AVERAGED = (
     "A variational autoencoder, whose pictures are the means that its decoder gives. In *replace* every generation is a "
     "little more of an average than the one before: spread and recall fall, pictures blur. Kept data, or a tenth of "
     "fresh pictures, holds it."
 )
 _GUIDED = (
-    "a small U-Net that draws a picture of a given class, with guidance 2: each class is drawn more typical than it is. In "
+    "a small U-Net that draws a picture of a given class, with guidance 1.5: each class is drawn more typical than it is. In "
     "*replace* this adds up: pictures stay sharp and are recognised with ever more confidence while variety goes (the "
     "sampling bias of Alemohammad et al., arXiv 2307.01850)."
 )
@@ -103,16 +108,16 @@ DEEP = (
         "flow-mnist",
         "Handwritten digits, flow matching",
         "Flow matching: " + _GUIDED,
-        ("prdc[features=classifier].recall", "share of real digits still covered"),
-        _PICTURES,
+        ("prdc[features=classifier].coverage", "share of real digits with output nearby"),
+        _CLASSES,
         deep=True,
     ),
     Part(
         "diffusion-fashion-mnist",
         "Clothes, diffusion",
         "A DDPM: " + _GUIDED,
-        ("prdc[features=classifier].recall", "share of real clothes still covered"),
-        _PICTURES,
+        ("prdc[features=classifier].coverage", "share of real clothes with output nearby"),
+        _CLASSES,
         deep=True,
     ),
     Part(
