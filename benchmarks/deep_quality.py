@@ -1,6 +1,7 @@
 """How good generation 1 of the pictures is: the share that a classifier of real digits recognises, and recognises rightly.
 
-No peer. MNIST with its words, 28 x 28, at about the 2-core size of the shipped experiment: one fit, 500 pictures drawn without guidance and with guidance 2. Goal at this size: 75 % confident above 0.9. ``--size gpu`` takes the larger
+No peer. MNIST with its words, 28 x 28, at about the 2-core size of the shipped experiment: one fit, 500 pictures drawn
+without guidance and with guidance 2. Goal at this size: 75 % confident above 0.9. ``--size gpu`` takes the larger
 experiment (goal 90 %).
 """
 
