@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -161,3 +165,64 @@ def test_a_damaged_state_is_one_message(tmp_path: Path) -> None:
     state.write_bytes(state.read_bytes()[:40])
     with pytest.raises(StoreError, match="is damaged"):
         execute(experiment(), tmp_path / "run")
+
+
+NETWORK = """
+[experiment]
+generations = 3
+replicates = 2
+samples = 200
+reference = 100
+seed = 3
+[source]
+kind = "digits"
+[model]
+kind = "vae"
+hidden = 32
+latent = 4
+steps = 200
+precision = "float32"
+[regime]
+kind = "accumulate"
+[[metric]]
+kind = "moments"
+"""
+
+
+def test_a_network_killed_inside_its_fits_gives_the_same_table(tmp_path: Path) -> None:
+    """kill -9, three times, each time once half-done work of a fit is on disk that was not there before."""
+    whole = execute(Experiment.from_toml(NETWORK), tmp_path / "whole")
+    file, folder = tmp_path / "network.toml", tmp_path / "killed"
+    file.write_text(NETWORK)
+    script = (
+        "import sys; from remission import desk; desk.Desk.__init__.__defaults__ = (None, 0.01); "
+        "from remission.cli import main; main(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", script, "run", str(file), "-o", str(folder)]
+    killed = 0
+    for _ in range(3):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        before, deadline = half_done(folder), time.monotonic() + 120
+        while process.poll() is None and half_done(folder) <= before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        killed += process.poll() is None
+        process.kill()
+        process.communicate()
+    assert killed == 3
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert same(Run(folder).values(), whole.values())
+    kept = [read_tensors(path) for path in sorted((folder / "models").glob("*"))]
+    for one, path in zip(kept, sorted((whole.folder / "models").glob("*")), strict=True):
+        other = read_tensors(path)
+        assert one.keys() == other.keys()
+        assert all(one[name].equal(other[name]) for name in one)
+
+
+def half_done(folder: Path) -> tuple[int, float]:
+    """Finished generations, and when half-done work was last saved."""
+    done = len(list(folder.glob("work/*/generation-*/done.npz")))
+    times = []
+    for path in folder.glob("work/*/generation-*/fit/**/work.safetensors"):
+        with contextlib.suppress(FileNotFoundError):
+            times.append(path.stat().st_mtime)
+    return done, max(times, default=0.0)
