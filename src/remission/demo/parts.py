@@ -66,7 +66,7 @@ _PICTURES = ("frechet[features=classifier]", "prdc[features=classifier].recall",
 _CLASSES = (
     "frechet[features=classifier]",
     "prdc[features=classifier].coverage",
-    "vendi[orders=1,features=classifier].q1-ratio",
+    "prdc[features=classifier].recall",
 )
 _AVERAGED = (
     "A variational autoencoder, whose pictures are the means that its decoder gives. In *replace* every generation is a "
