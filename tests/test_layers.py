@@ -18,23 +18,27 @@ LAYERS: list[set[str]] = [
     {"notes", "folders", "desk"},
     {"networks"},
     {"toml", "rng", "component", "data", "laws", "schedule", "estimate", "fingerprint", "spelling", "marks"},
+    {"sampling", "recipe", "documents"},
+    {"scored"},
     {"interfaces"},
     {"view", "world"},
     {"simple"},
     {"registry"},
-    {"sources", "models", "regimes", "curators", "metrics", "theory"},
-    {"identity", "realdata"},
+    {"calibration"},
+    {"sources", "models", "regimes", "curators", "metrics", "theory", "detectors", "prevalence"},
+    {"identity", "realdata", "corpus"},
     {"spec"},
     {"pool", "supply", "progress"},
     {"loop"},
     {"checks", "defaults", "store"},
     {"engines"},
     {"lab"},
+    {"clinic"},
     {"report"},
     {"demo"},
     {"cli"},
 ]
-LEAVES = {"sources", "models", "regimes", "curators", "metrics", "theory"}
+LEAVES = {"sources", "models", "regimes", "curators", "metrics", "theory", "detectors", "prevalence"}
 # Modules of one layer that build on each other, lowest first.
 WITHIN = [("laws", "data"), ("rng", "numerics"), ("simple", "view"), ("supply", "realdata"), ("world", "interfaces")]
 HEAVY = {

@@ -17,16 +17,21 @@ leaf folders are final. A part of your own that looks at one replicate at a time
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
-
-from msgspec import Meta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from remission.component import Component
 from remission.data import EVERYTHING, Array, Dataset, Floats, Integers, Space
 from remission.desk import Desk
+from remission.documents import Documents
+from remission.estimate import Estimate
 from remission.laws import AnyLaw
+from remission.recipe import Part as Part
+from remission.recipe import Recipe as Recipe
 from remission.rng import Streams
+from remission.sampling import Sampling as Sampling
+from remission.scored import Scored
 
 if TYPE_CHECKING:  # views and worlds are made of the parts below, so they lie above this file
     from remission.view import View
@@ -34,39 +39,6 @@ if TYPE_CHECKING:  # views and worlds are made of the parts below, so they lie a
 
 State = Any  # what a fitted model is: arrays with a leading axis r; never changed once made
 Statistics = Any  # additive statistics of a data set, likewise
-
-
-class Sampling(Component):
-    """How models are sampled. A model refuses what it does not know (see ``Model.knows``).
-
-    Attributes:
-        bias: lambda of the autophagy papers: the spread of what is drawn is multiplied by it (a Gaussian is drawn
-            from N(mu, bias * s^2)); below 1 quality is bought with diversity.
-        temperature: probabilities are raised to 1 / temperature.
-        top_k: only the k most probable symbols (0: all).
-        top_p: only the most probable symbols that together reach this mass.
-        min_p: only symbols at least this share as probable as the most probable one.
-        repetition: log-odds of tokens that are there already are divided (positive) or multiplied (negative) by it.
-        no_repeat: no n-gram of this length twice in one text (0: no rule).
-        beams: the most probable text by a search of that width instead of a draw (1: a draw).
-        guidance: w of classifier-free guidance, u + w (c - u) for conditional c and unconditional u; above 1
-            narrows each class.
-    """
-
-    bias: Annotated[float, Meta(gt=0)] = 1.0
-    temperature: Annotated[float, Meta(gt=0)] = 1.0
-    top_k: Annotated[int, Meta(ge=0)] = 0
-    top_p: Annotated[float, Meta(gt=0, le=1)] = 1.0
-    min_p: Annotated[float, Meta(ge=0, lt=1)] = 0.0
-    repetition: Annotated[float, Meta(ge=1)] = 1.0
-    no_repeat: Annotated[int, Meta(ge=0)] = 0
-    beams: Annotated[int, Meta(ge=1)] = 1
-    guidance: Annotated[float, Meta(ge=0)] = 1.0
-
-    @property
-    def used(self) -> set[str]:
-        """The names of the options that are not at their neutral value."""
-        return {key for key, value in self.table().items() if key != "kind" and value != getattr(type(self), key)}
 
 
 class Refusing:
@@ -267,40 +239,6 @@ class Labeller(ABC):
         """The noise-free prediction for each item, shape (r, n)."""
 
 
-@dataclass(frozen=True)
-class Part:
-    """``count`` new items of one origin, each of weight ``weight``."""
-
-    origin: int  # 0 = real, g >= 1 = output of the model of fit g
-    count: float  # a whole number; in a mixed recipe the expected number, which need not be whole
-    weight: float = 1.0
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What generation t is trained on. Pure numbers: theory reads the same object as the loop.
-
-    Attributes:
-        arrivals: what is newly drawn; after curation it enters the pool as batch t.
-        mixed: draw the origin of every arrival independently, with probabilities proportional to the counts,
-            instead of the exact counts.
-        batches: inclusive ranges (first, last) of pool batches that are trained on.
-        take: train on a uniform random subset of that many of their items instead of on all.
-        with_replacement: the subset is drawn with replacement.
-    """
-
-    arrivals: tuple[Part, ...]
-    batches: tuple[tuple[int, int], ...]
-    mixed: bool = False
-    take: int | None = None
-    with_replacement: bool = False
-
-    @property
-    def count(self) -> int:
-        """How many items arrive."""
-        return round(sum(part.count for part in self.arrivals))
-
-
 class Regime(Component, ABC):
     """Which data each generation is trained on. Sees sizes, never data."""
 
@@ -388,3 +326,60 @@ class Metric(Refusing, Component, ABC):
     @abstractmethod
     def measure(self, view: View) -> dict[str, Floats]:
         """One array of shape (r,) per column."""
+
+
+class Detector(Component, ABC):
+    """Tells synthetic items from human ones by a score that is higher the more likely an item is synthetic.
+
+    A score alone is no decision: error rates come from :mod:`remission.calibration`.
+
+    Attributes:
+        takes: what an item is: a ``text`` (str), a ``picture`` (array (h, w) or (h, w, 3) of bytes) or a ``file``
+            (the path of a picture, whose metadata counts).
+        learns: it is fitted to human and synthetic examples; otherwise ``fit`` is told only the human ones, or none.
+        batch: how many items are best scored at once.
+    """
+
+    folder: ClassVar[str] = "detectors"
+    takes: ClassVar[Literal["text", "picture", "file"]] = "text"
+    learns: ClassVar[bool] = True
+    batch: ClassVar[int] = 4096
+
+    def fit(self, examples: Documents, seed: int = 0) -> dict[str, Array]:
+        """The fitted state: named arrays without objects, so that it can be stored without pickle.
+
+        Args:
+            examples: items with ``synthetic`` set; ``columns`` may name ``domain``, ``generator``, ``attack``; items
+                of one unit belong together (an original and its paraphrase) and are never split.
+            seed: of everything random.
+
+        Raises:
+            FitError: the examples cannot be learned from, with likely causes.
+        """
+        return {}
+
+    @abstractmethod
+    def score(self, state: dict[str, Array], items: Sequence[Any]) -> Floats:
+        """Scores (n,); NaN for an item it cannot judge. An item's score does not depend on its neighbours."""
+
+    def content(self) -> str:
+        """A hash of the files it is given (weights, tokenizer), which are part of its identity; empty: none."""
+        return ""
+
+
+class Prevalence(Component, ABC):
+    """Estimates which share of a corpus is synthetic, with an interval.
+
+    Attributes:
+        needs: what it cannot do without besides human items: ``synthetic`` items of the target's kind, ``labels`` of
+            part of the target, or ``words`` (the items themselves).
+        bounds: it gives an interval that the share lies in, and no value.
+    """
+
+    folder: ClassVar[str] = "prevalence"
+    needs: ClassVar[frozenset[str]] = frozenset()
+    bounds: ClassVar[bool] = False
+
+    @abstractmethod
+    def estimate(self, scored: Scored, level: float = 0.95, seed: int = 0) -> Estimate:
+        """The share 0 .. 1 of the target's weight that is synthetic. Raises DataError when it has not what it needs."""

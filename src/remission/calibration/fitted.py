@@ -1,0 +1,105 @@
+"""A detector with what it has learned: score, save, load."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from remission import registry
+from remission.documents import Documents
+from remission.errors import DataError, StoreError
+from remission.fingerprint import fingerprint
+from remission.interfaces import Detector
+from remission.numerics.arrays import Array, Floats
+
+SCHEMA = "remission/detector/1"
+
+
+@dataclass(frozen=True, eq=False)
+class FittedDetector:
+    """A detector and its fitted state.
+
+    Attributes:
+        detector: the kind and its parameters.
+        state: named arrays.
+        facts: what it was fitted on and what the audit found, as plain values.
+    """
+
+    detector: Detector
+    state: dict[str, Array]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def fit(cls, detector: Detector, examples: Documents, seed: int = 0) -> FittedDetector:
+        """Fit to human and synthetic examples. Raises FitError, DataError."""
+        if detector.learns and (examples.synthetic is None or len(set(examples.synthetic.tolist())) < 2):
+            raise DataError(
+                f"'{detector.name()}' learns from human and synthetic examples; it was given one kind only. "
+                "Give both, with the label 'human' or 'ai'."
+            )
+        return cls(detector, detector.fit(examples, seed))
+
+    def score(self, items: Sequence[Any]) -> Floats:
+        """Scores (n,), higher is more likely synthetic; NaN for an item it cannot judge."""
+        size = self.detector.batch
+        parts = [self._scored(items[start : start + size]) for start in range(0, len(items), size)]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def _scored(self, items: Sequence[Any]) -> Floats:
+        scores = np.asarray(self.detector.score(self.state, items), dtype=float)
+        if scores.shape != (len(items),):
+            raise DataError(f"'{self.detector.name()}' gave scores of shape {scores.shape} for {len(items)} items.")
+        return scores
+
+    @property
+    def content(self) -> str:
+        """SHA-256 over kind, parameters, given files and state: two detectors with the same one give the same scores."""
+        digest = hashlib.sha256(json.dumps(self.detector.table(), sort_keys=True).encode())
+        digest.update(self.detector.content().encode())
+        for name in sorted(self.state):
+            digest.update(f"{name} {fingerprint(self.state[name])}".encode())
+        return digest.hexdigest()
+
+    def save(self, folder: Path) -> None:
+        """Write ``state.npz``, then ``detector.json``, which completes the folder."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            aside = folder / "state.npz.part"
+            with aside.open("wb") as file:
+                np.savez_compressed(file, **self.state)
+            os.replace(aside, folder / "state.npz")
+            content = {"schema": SCHEMA, "detector": self.detector.table(), "content": self.content, "facts": self.facts}
+            aside = folder / "detector.json.part"
+            aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            os.replace(aside, folder / "detector.json")
+        except OSError as error:
+            raise StoreError(f"The detector cannot be written to {folder}: {error.strerror or error}.") from None
+
+    @classmethod
+    def load(cls, folder: Path) -> FittedDetector:
+        """What ``save`` wrote. Raises StoreError when it is not complete or was changed."""
+        path = folder / "detector.json"
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            with np.load(folder / "state.npz", allow_pickle=False) as stored:
+                state = {name: stored[name] for name in stored.files}
+        except FileNotFoundError as error:
+            raise StoreError(f"{folder} holds no fitted detector: {Path(error.filename).name} is missing.") from None
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise StoreError(f"The detector in {folder} cannot be read: {error}.") from None
+        if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+            raise StoreError(f"{path} is not a detector of this version ({SCHEMA}).")
+        table = dict(content["detector"])
+        detector = registry.load("detectors", table.pop("kind"))(**table)
+        fitted = cls(detector, state, content["facts"])
+        if fitted.content != content["content"]:
+            raise StoreError(f"The detector in {folder} was changed after it was written: its content hash differs.")
+        return fitted

@@ -1,0 +1,1 @@
+"""Detectors score how likely an item is synthetic."""

@@ -1,0 +1,1 @@
+"""Estimators of the share of a corpus that is synthetic."""
