@@ -1,0 +1,1 @@
+"""Local corpora: files and folders of documents, with an account of everything that was set aside."""
