@@ -9,12 +9,12 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from remission import registry
-from remission.documents import Documents
+from remission.documents import Documents, Words
 from remission.errors import DataError, StoreError
 from remission.fingerprint import fingerprint
 from remission.interfaces import Detector
@@ -31,21 +31,29 @@ class FittedDetector:
         detector: the kind and its parameters.
         state: named arrays.
         facts: what it was fitted on and what the audit found, as plain values.
+        hashes: content of every item it was fitted on (:meth:`Documents.hashes`), so that nobody calibrates on them.
     """
 
     detector: Detector
     state: dict[str, Array]
     facts: dict[str, Any] = field(default_factory=dict)
+    hashes: Words = field(default_factory=lambda: np.empty(0, "<U32"))
 
     @classmethod
     def fit(cls, detector: Detector, examples: Documents, seed: int = 0) -> FittedDetector:
-        """Fit to human and synthetic examples. Raises FitError, DataError."""
+        """Fit to human and synthetic examples; :func:`.calibrating.fit_detector` audits them first.
+
+        Raises:
+            FitError, DataError: the examples cannot be learned from.
+        """
         if detector.learns and (examples.synthetic is None or len(set(examples.synthetic.tolist())) < 2):
             raise DataError(
                 f"'{detector.name()}' learns from human and synthetic examples; it was given one kind only. "
                 "Give both, with the label 'human' or 'ai'."
             )
-        return cls(detector, detector.fit(examples, seed))
+        hashes = np.asarray(examples.hashes(), dtype="<U32")
+        facts = {"training": facts_of(examples, hashes), "seed": seed}
+        return cls(detector, detector.fit(examples, seed), facts, np.unique(hashes))
 
     def score(self, items: Sequence[Any]) -> Floats:
         """Scores (n,), higher is more likely synthetic; NaN for an item it cannot judge."""
@@ -69,14 +77,23 @@ class FittedDetector:
         return digest.hexdigest()
 
     def save(self, folder: Path) -> None:
-        """Write ``state.npz``, then ``detector.json``, which completes the folder."""
+        """Write ``state.npz``, ``training.npz``, then ``detector.json``, which completes the folder."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             aside = folder / "state.npz.part"
             with aside.open("wb") as file:
-                np.savez_compressed(file, **self.state)
+                np.savez_compressed(file, **cast(Any, self.state))
             os.replace(aside, folder / "state.npz")
-            content = {"schema": SCHEMA, "detector": self.detector.table(), "content": self.content, "facts": self.facts}
+            aside = folder / "training.npz.part"
+            with aside.open("wb") as file:
+                np.savez(file, hashes=packed(self.hashes))
+            os.replace(aside, folder / "training.npz")
+            content = {
+                "schema": SCHEMA,
+                "detector": self.detector.table(),
+                "content": self.content,
+                "facts": self.facts,
+            }
             aside = folder / "detector.json.part"
             aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
             os.replace(aside, folder / "detector.json")
@@ -91,15 +108,47 @@ class FittedDetector:
             content = json.loads(path.read_text(encoding="utf-8"))
             with np.load(folder / "state.npz", allow_pickle=False) as stored:
                 state = {name: stored[name] for name in stored.files}
+            with np.load(folder / "training.npz", allow_pickle=False) as stored:
+                hashes = unpacked(stored["hashes"])
         except FileNotFoundError as error:
             raise StoreError(f"{folder} holds no fitted detector: {Path(error.filename).name} is missing.") from None
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise StoreError(f"The detector in {folder} cannot be read: {error}.") from None
         if not isinstance(content, dict) or content.get("schema") != SCHEMA:
             raise StoreError(f"{path} is not a detector of this version ({SCHEMA}).")
         table = dict(content["detector"])
         detector = registry.load("detectors", table.pop("kind"))(**table)
-        fitted = cls(detector, state, content["facts"])
+        fitted = cls(detector, state, content["facts"], hashes)
         if fitted.content != content["content"]:
             raise StoreError(f"The detector in {folder} was changed after it was written: its content hash differs.")
         return fitted
+
+
+def packed(hashes: Words) -> Array:
+    """Hexadecimal hashes (n,) as bytes (n, 16), for storage."""
+    return np.frombuffer(bytes.fromhex("".join(hashes.tolist())), np.uint8).reshape(-1, 16)
+
+
+def unpacked(stored: Array) -> Words:
+    """What ``packed`` took."""
+    if stored.dtype != np.uint8 or stored.ndim != 2 or stored.shape[1] != 16:
+        raise ValueError("hashes are 16 bytes each")
+    return np.array([row.tobytes().hex() for row in stored], dtype="<U32")
+
+
+def facts_of(documents: Documents, hashes: Words) -> dict[str, Any]:
+    """Counts of a set by what is known of it, its range of dates and one hash of all its items; plain values."""
+    found: dict[str, Any] = {"n": len(documents), "units": int(np.unique(documents.sampling_units).size)}
+    if documents.synthetic is not None:
+        found |= {"human": int((~documents.synthetic).sum()), "synthetic": int(documents.synthetic.sum())}
+    for name in ("domain", "generator", "attack", "language", "source"):
+        values, counts = np.unique(documents.column(name), return_counts=True)
+        if name in documents.columns:
+            order = np.argsort(-counts, kind="stable")[:50]
+            found[name] = {str(values[place]): int(counts[place]) for place in order}
+    dates = documents.column("date")
+    dated = np.sort(dates[dates != ""])
+    found["dates"] = [str(dated[0]), str(dated[-1])] if dated.size else None
+    found["dated"] = int(dated.size)
+    digest = hashlib.sha256("".join(sorted(hashes.tolist())).encode())
+    return found | {"hash": digest.hexdigest()}
