@@ -1,0 +1,176 @@
+"""Statistics of a text under the very model of the lab that may have written it, alone or against human text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from msgspec import Meta
+
+from remission.data import Array, Floats, Integers, Space
+from remission.detectors import _lm_lab, _lm_reference
+from remission.detectors._lm import statistic
+from remission.errors import DataError, FitError, SpecError
+from remission.interfaces import Detector, Model, State
+
+_ALONE = ("likelihood", "likelihood-ratio")  # what the probability of a whole text is enough for
+
+
+class LabModel(Detector):
+    """Whether a given model wrote a text: the generator is known (white box), and nothing else of the text is.
+
+    ``likelihood-ratio`` = (1 / n) sum over the n tokens of ln p(x_i) - ln h(x_i), in nats per token, where p is the generator
+    and h an n-gram of ``order`` tokens of human text, smoothed with ``smoothing`` tokens of the next shorter context, as the model
+    ``ngram`` is. Of all tests of p against h this is the strongest (Neyman and Pearson, Phil. Trans. R. Soc. A 231,
+    1933); h stands for what people write, so it is learned from the *human* examples, best those that p was trained on:
+    what p learned from them by heart is then probable under both. The other statistics need no examples: see
+    ``language-model``, with p as the only model. ``fast-detectgpt`` is the best of them for a model that is sampled at
+    temperature 1.
+
+    A transformer reads texts that are longer than its blocks in overlapping stretches, each after at least half a block; an
+    n-gram gives the probability of whole texts only, so ``likelihood`` and ``likelihood-ratio``, and its first ``order`` - 1
+    tokens are given. A text that a bare n-gram cannot write scores as if each of its tokens had probability 1e-12.
+    Higher is more likely synthetic. NaN for a text of fewer than two tokens, or with a type that the generator does not know
+    and no ``<unk>`` for it. The fitted state holds the weights, so the run folder is not needed afterwards.
+
+    Inside a loop ``knowing`` makes the state of a live model, and ``score_tokens`` scores blocks of tokens as they are.
+
+    Attributes:
+        run: the folder of a run that keeps models (``[experiment] keep``); empty: the state comes from ``knowing``.
+        point: the grid point of its sweep.
+        replicate: whose model.
+        generation: of which fit; 0: the last that is kept.
+        statistic: see above.
+        order: n of the n-gram of human text.
+        smoothing: weight of the shorter context, in tokens.
+
+    Raises:
+        StoreError: no run folder, or one that keeps no such model; the message says which it keeps.
+        SpecError: a model that is no language model of the lab (transformer, causal-lm, ngram); a statistic that it cannot give.
+        FitError: ``likelihood-ratio`` without human examples.
+
+    >>> LabModel(run="runs/prose", generation=2, statistic="fast-detectgpt").label
+    'lab-model[run=runs/prose,generation=2,statistic=fast-detectgpt]'
+    """
+
+    learns: ClassVar[bool] = False
+    batch: ClassVar[int] = 1024
+
+    run: str = ""
+    point: Annotated[int, Meta(ge=0)] = 0
+    replicate: Annotated[int, Meta(ge=0)] = 0
+    generation: Annotated[int, Meta(ge=0)] = 0
+    statistic: Literal[
+        "likelihood-ratio", "fast-detectgpt", "likelihood", "log-rank", "rank", "lrr", "entropy"
+    ] = "likelihood-ratio"  # fmt: skip
+    order: Annotated[int, Meta(ge=1, le=5)] = 3
+    smoothing: Annotated[float, Meta(gt=0)] = 5.0
+
+    def content(self) -> str:
+        """A hash of the generator's file; empty when the state comes from ``knowing``."""
+        if not self.run:
+            return ""
+        from remission.networks.checkpoint import fingerprint
+
+        path, row = _lm_lab.kept(Path(self.run), self.point, self.replicate, self.generation)
+        return f"{path.name} {row} {fingerprint(path.parent)}"
+
+    def fit(self, examples: Any, seed: int = 0) -> dict[str, Array]:
+        """The generator's weights and, for the ratio, the n-grams of the human examples."""
+        if not self.run:
+            raise FitError(
+                "lab-model was not told its generator. Give 'run', the folder of a run that keeps its models, or make the "
+                "state of a live model with LabModel.knowing."
+            )
+        state = _lm_lab.of_run(Path(self.run), self.point, self.replicate, self.generation)
+        if self.statistic != "likelihood-ratio":
+            return self._checked(state)
+        generator = _lm_lab.Generator.of(state)
+        human = examples if examples.synthetic is None else examples.take(~examples.synthetic)
+        encode = generator.spelling.encoder()
+        texts = [tokens for tokens in map(encode, human.items) if tokens is not None]
+        return self._checked(state | self._reference(texts, generator.size))
+
+    def knowing(
+        self,
+        model: Model,
+        state: State,
+        space: Space,
+        human: Integers | None = None,
+        replicate: int = 0,
+        tokenizer: str | None = None,
+    ) -> dict[str, Array]:
+        """The state for one replicate of a live model.
+
+        Args:
+            model: a fitted transformer, causal-lm or ngram.
+            state: what its ``fit`` returned.
+            space: of its tokens.
+            human: blocks of human text (n, length), for the ratio.
+            replicate: its place in the block of replicates.
+            tokenizer: what cut the text of the source, when that was a given tokenizer (used for texts only).
+        """
+        spelling = _lm_lab.Spelling(space.names, space.joiner, tokenizer)
+        made = _lm_lab.of_model(model, state, replicate, spelling)
+        if self.statistic == "likelihood-ratio":
+            made |= self._reference([] if human is None else list(human), space.size)
+        return self._checked(made)
+
+    def score(self, state: dict[str, Array], items: Sequence[str]) -> Floats:
+        """Scores (n,) of texts; NaN for one that cannot be judged."""
+        for place, item in enumerate(items):
+            if not isinstance(item, str):
+                raise DataError(
+                    f"lab-model: item {place} is a {type(item).__name__}; it scores texts (str). For tokens: score_tokens."
+                )
+        generator = _lm_lab.Generator.of(state)
+        encode = generator.spelling.encoder()
+        texts = [encode(item) for item in items]
+        return self._scored(state, generator, [np.empty(0, np.int64) if text is None else text for text in texts])
+
+    def score_tokens(self, state: dict[str, Array], tokens: Array | Sequence[Integers]) -> Floats:
+        """Scores (n,) of n blocks of tokens (n, length), or of n token arrays of any lengths.
+
+        Raises:
+            DataError: a token that the generator does not know.
+        """
+        generator = _lm_lab.Generator.of(state)
+        texts = [np.asarray(text, np.int64) for text in tokens]
+        for place, text in enumerate(texts):
+            if text.size and (text.min() < 0 or text.max() >= generator.size):
+                raise DataError(
+                    f"lab-model: text {place} has a token outside 0 .. {generator.size - 1}. Check that the tokens are those "
+                    f"of the generator's own vocabulary."
+                )
+        return self._scored(state, generator, texts)
+
+    def _scored(self, state: dict[str, Array], generator: _lm_lab.Generator, texts: list[Integers]) -> Floats:
+        texts = [text if len(text) >= 2 else text[:0] for text in texts]
+        sums = generator.opened(state)(texts)
+        if self.statistic != "likelihood-ratio":
+            return statistic(self.statistic, sums)
+        table = {
+            name.removeprefix("reference."): array for name, array in state.items() if name.startswith("reference.")
+        }
+        if not table:
+            raise DataError("This state was made for another statistic: it holds no n-grams of human text. Fit again.")
+        human = _lm_reference.log_likelihoods(table, texts, self.order, generator.size, self.smoothing)
+        counts = np.array([len(text) for text in texts])
+        own = statistic("likelihood", sums)  # per predicted token: a generator may be given the first ones
+        return own - np.divide(human, counts, out=np.full(len(texts), math.nan), where=counts > 0)
+
+    def _reference(self, texts: Sequence[Integers], size: int) -> dict[str, Array]:
+        table = _lm_reference.counted(texts, self.order, size)
+        return {f"reference.{name}": array for name, array in table.items()}
+
+    def _checked(self, state: dict[str, Array]) -> dict[str, Array]:
+        """The state, if its generator can give the statistic."""
+        if self.statistic not in _ALONE and not _lm_lab.Generator.of(state).whole:
+            raise SpecError(
+                f"lab-model: '{self.statistic}' needs the probability of every next token, and this generator gives that of "
+                f"whole texts. Try statistic = 'likelihood-ratio' or 'likelihood'."
+            )
+        return state
