@@ -171,7 +171,7 @@ class Calibrated:
         """Where the stratum is flagged at a nominal rate, by default ``max_fpr``."""
         return conformal.threshold(self.humans_of(stratum), self.max_fpr if fpr is None else fpr)
 
-    def judge(self, documents: Documents, fpr: float | None = None) -> Judgements:
+    def judge(self, documents: Documents, fpr: float | None = None, own: bool = False) -> Judgements:
         """Score documents and decide which are synthetic, or say why not.
 
         A human document that is exchangeable with the calibration humans of its stratum is flagged with probability at most
@@ -180,6 +180,8 @@ class Calibrated:
         Args:
             documents: items as the detector takes them, with the columns that strata are made of.
             fpr: nominal false-positive rate, by default ``max_fpr``.
+            own: judge calibration and training items like others; nothing is promised of them, so by default nothing is
+                said.
         """
         rate = self.max_fpr if fpr is None else fpr
         if not 0.0 < rate < 0.5:
@@ -189,6 +191,8 @@ class Calibrated:
         stratum = self.strata.of(documents, words, language)
         status = np.full(n, UNCALIBRATED, dtype="<U12")
         reason = self._reasons(documents, words, language, stratum)
+        if not own:
+            reason = _put(reason, self.overlap(documents), "known: among the calibration or training items")
         status[reason != ""] = ABSTAINED
         score = np.full(n, np.nan)
         if n:

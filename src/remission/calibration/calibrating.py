@@ -10,7 +10,7 @@ import numpy as np
 
 from remission.calibration import conformal
 from remission.calibration.audit import audit
-from remission.calibration.calibrated import ABSTAINED, Calibrated, Known, Rules, looks
+from remission.calibration.calibrated import ABSTAINED, Calibrated, Judgements, Known, Rules, looks
 from remission.calibration.fitted import FittedDetector, facts_of
 from remission.calibration.language import CODE, UNKNOWN
 from remission.calibration.novelty import Novelty
@@ -297,21 +297,32 @@ def stratum_facts(result: Calibrated, name: str, fpr: float | None = None) -> di
 
 def detection(result: Calibrated, synthetic: Documents) -> list[dict[str, Any]]:
     """The share of synthetic items found at the thresholds, in all and by generator, attack, length and stratum."""
-    judged = result.judge(synthetic)
+    return found_rows(result, synthetic, result.judge(synthetic, own=True))
+
+
+def found_rows(result: Calibrated, synthetic: Documents, judged: Judgements) -> list[dict[str, Any]]:
+    """One row for all judged synthetic documents and for each generator, attack, domain, length band and stratum."""
     rows = [_found("all", "", np.ones(len(synthetic), bool), judged, synthetic.sampling_units)]
     columns: dict[str, Words] = {
         name: synthetic.column(name) for name in ("generator", "attack", "domain") if name in synthetic.columns
     }
     if result.fitted.detector.takes == "text":
         columns["words"] = bands_of(looks(result.fitted, synthetic)[0])
-    columns["stratum"] = judged.stratum
+    if result.strata.by != ("domain",):
+        columns["stratum"] = judged.stratum
     for name, column in columns.items():
-        values = np.unique(column).tolist()
+        values = sorted(set(column.tolist()), key=_natural)
         rows += [_found(name, value, column == value, judged, synthetic.sampling_units) for value in values]
     return rows
 
 
-def _found(by: str, value: str, here: Flags, judged: Any, units: Integers) -> dict[str, Any]:
+def _natural(name: str) -> tuple[int, str]:
+    """Length bands by their beginning, names by the alphabet."""
+    start = name.split("-")[0].rstrip("+")
+    return (int(start) if start.isdigit() else -1, name)
+
+
+def _found(by: str, value: str, here: Flags, judged: Judgements, units: Integers) -> dict[str, Any]:
     use = here & judged.decided
     return {
         "by": by,

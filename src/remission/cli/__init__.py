@@ -22,6 +22,7 @@ COMMANDS = {
     "show": "One part: what it does, its parameters, its source.",
     "predict": "The closed forms that apply to an experiment, evaluated.",
     "rerun": "Re-create one replicate of a run and compare it bit for bit.",
+    "detect": "Fit, calibrate, use and test detectors of synthetic documents.",
     "report": "The HTML report of a run.",
 }
 
