@@ -87,7 +87,7 @@ class _Limited(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        piece = self._stream.read(min(len(buffer), PIECE))
+        piece = self._stream.read1(min(len(buffer), PIECE))  # what there is, before the trouble
         self._left -= len(piece)
         if self._left < 0:
             raise OverflowingError(f"unpacks to more than {RATIO} times its size")

@@ -112,8 +112,6 @@ class _Reader:
         self.kept: dict[str, list[str]] = {}
         for name in ("id", "label", "unit", "domain", *self.names):
             self.kept[name] = []
-            n: [] for n in self.names
-        }
 
     def add(self, file: str, line: int | None, row: dict[str, Any] | str) -> None:
         """Take a row, or count why not."""
