@@ -127,7 +127,7 @@ def test_what_is_not_there_is_said(folder, tmp_path):
         LabModel(run=str(folder), replicate=7).fit(Documents([]))
     with pytest.raises(StoreError, match="not a run folder"):
         LabModel(run=str(tmp_path)).content()
-    with pytest.raises(FitError, match="LabModel.knowing"):
+    with pytest.raises(FitError, match=r"LabModel\.knowing"):
         LabModel().fit(Documents([]))
     with pytest.raises(FitError, match="Give human examples"):
         LabModel(run=str(folder)).fit(Documents([]))
