@@ -53,7 +53,7 @@ _PLAIN = """the of and to in a is that for it as was with be by on not he his bu
 you were her she all would there their we him been has when who will more no if out so said what up its about into than them
 can only other new some could time these two may then do first any my now such like our over man me even most made after
 also did many before must through years where much your way well down should because each just those people"""
-_MARKED = "delve tapestry crucial moreover furthermore notably landscape intricate pivotal underscores"
+_MARKED = "fox oak ivy gem ox elk yak ash kiln"  # as short as the others, or the audit would find them
 PLAIN, MARKED = _PLAIN.split(), _MARKED.split()
 
 
@@ -63,9 +63,10 @@ def texts(n: int, seed: int, marked: float = 0.0, words: int = 60) -> list[str]:
     found = []
     for _ in range(n):
         size = int(rng.integers(words // 2 + 5, 2 * words))
+        plain, other = (rng.zipf(1.3, size) - 1) % len(PLAIN), rng.integers(0, len(MARKED), size)
         chosen = [
-            str(rng.choice(MARKED)) if rng.random() < marked else str(PLAIN[int(rng.zipf(1.3)) % len(PLAIN)])
-            for _ in range(size)
+            MARKED[k] if mark else PLAIN[j]
+            for j, k, mark in zip(plain.tolist(), other.tolist(), (rng.random(size) < marked).tolist(), strict=True)
         ]
         found.append(" ".join(chosen).capitalize() + ".")
     return found
