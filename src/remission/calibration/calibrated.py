@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -155,7 +156,11 @@ class Calibrated:
 
     def overlap(self, documents: Documents) -> Flags:
         """Which documents are calibration items or items that the detector was fitted on, (n,)."""
-        return _within(np.asarray(documents.hashes(), dtype=np.str_), self.hashes, self.fitted.hashes)
+        return np.array([name in self._known_hashes for name in documents.hashes()], dtype=bool)
+
+    @functools.cached_property
+    def _known_hashes(self) -> frozenset[str]:
+        return frozenset(self.hashes.tolist()) | frozenset(self.fitted.hashes.tolist())
 
     def stratum_of(self, documents: Documents) -> Words:
         """The stratum of each document, (n,); empty where its kind was not calibrated."""
@@ -333,14 +338,6 @@ def looks(fitted: FittedDetector, documents: Documents) -> tuple[Integers, Words
 def _known(arrays: dict[str, Array], kind: str) -> Known:
     sample = Sample.of(arrays[f"{kind}_scores"], arrays[f"{kind}_units"], origin=arrays[f"{kind}_origin"])
     return Known(sample, arrays[f"{kind}_stratum"], unpacked(arrays[f"{kind}_hashes"]))
-
-
-def _within(hashes: Words, *others: Words) -> Flags:
-    found = np.zeros(hashes.size, bool)
-    for other in others:
-        if other.size:
-            found |= np.isin(hashes, other)
-    return found
 
 
 def _put(words: Words, where: Flags, text: str) -> Words:
