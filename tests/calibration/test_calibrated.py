@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 from dataclasses import replace
@@ -135,6 +136,23 @@ def test_storage_gives_the_same_back_and_notices_changes(calibrated: Calibrated,
     (tmp_path / "calibrated.json").unlink()
     with pytest.raises(StoreError, match=r"calibrated\.json is missing"):
         Calibrated.load(tmp_path)
+
+
+def test_items_are_stored_when_they_are_to_be_kept(fitted: FittedDetector, tmp_path: Path) -> None:
+    human, synthetic = Documents(texts(300, 3)), Documents(texts(60, 4, 0.08))
+    calibrate(fitted, human, synthetic, keep_items=True).save(tmp_path)
+    again = Calibrated.load(tmp_path)
+    assert again.human.documents is not None
+    assert list(again.human.documents.items) == human.items
+    assert again.synthetic is not None
+    assert again.synthetic.documents is not None
+    assert list(again.synthetic.documents.items) == synthetic.items
+    with gzip.open(tmp_path / "human.jsonl.gz", "wt") as file:
+        file.write(json.dumps({"text": "another"}))
+    with pytest.raises(StoreError, match="its items are others"):
+        Calibrated.load(tmp_path)
+    calibrate(fitted, human).save(tmp_path)
+    assert Calibrated.load(tmp_path).human.documents is None
 
 
 def test_a_detector_without_calibration_says_what_to_do(fitted: FittedDetector, tmp_path: Path) -> None:

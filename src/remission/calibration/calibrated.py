@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
-import os
-import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
+from remission.calibration import _storage as storage
 from remission.calibration import conformal
 from remission.calibration.conformal import Threshold
-from remission.calibration.fitted import FittedDetector, packed, unpacked
+from remission.calibration.fitted import FittedDetector
 from remission.calibration.language import CODE, UNKNOWN
 from remission.calibration.novelty import Novelty
 from remission.calibration.strata import Strata, spoken, word_counts
 from remission.documents import Documents, Flags, Words
-from remission.errors import DataError, SpecError, StoreError
-from remission.fingerprint import fingerprint
-from remission.numerics.arrays import Array, Floats, Integers
+from remission.errors import DataError, SpecError
+from remission.numerics.arrays import Floats, Integers
 from remission.scored import Sample
 
-SCHEMA = "remission/calibrated/1"
 CERTIFIED, MARGINAL, ABSTAINED, UNCALIBRATED = "certified", "marginal", "abstained", "uncalibrated"
 
 
@@ -248,81 +243,20 @@ class Calibrated:
     @property
     def content(self) -> str:
         """SHA-256 over the detector, the calibration items and all settings and facts."""
-        digest = hashlib.sha256(self.fitted.content.encode())
-        for name, array in sorted(self._arrays().items()):
-            digest.update(f"{name} {fingerprint(array)}".encode())
-        digest.update(json.dumps(self._settings(), sort_keys=True).encode())
-        return digest.hexdigest()
-
-    def _settings(self) -> dict[str, Any]:
-        return {
-            "max_fpr": self.max_fpr,
-            "strata": self.strata.table(),
-            "shortest": self.rules.shortest,
-            "languages": list(self.rules.languages),
-            "facts": self.facts,
-        }
-
-    def _arrays(self) -> dict[str, Array]:
-        found = self.novelty.arrays()
-        for kind, known in (("human", self.known_human), ("synthetic", self.known_synthetic)):
-            if known is not None:
-                found |= {
-                    f"{kind}_scores": known.sample.scores, f"{kind}_units": known.sample.units,
-                    f"{kind}_origin": known.sample.origin, f"{kind}_stratum": known.stratum,
-                    f"{kind}_hashes": packed(known.hashes),
-                }  # fmt: skip
-        return found
+        return storage.content(self)
 
     def save(self, folder: Path) -> None:
-        """Write ``detector/``, ``calibration.npz``, then ``calibrated.json``, which completes the folder."""
-        self.fitted.save(folder / "detector")
-        try:
-            aside = folder / "calibration.npz.part"
-            with aside.open("wb") as file:
-                np.savez_compressed(file, **cast(Any, self._arrays()))
-            os.replace(aside, folder / "calibration.npz")
-            aside = folder / "calibrated.json.part"
-            written = {"schema": SCHEMA, "content": self.content} | self._settings()
-            aside.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
-            os.replace(aside, folder / "calibrated.json")
-        except OSError as error:
-            raise StoreError(
-                f"The calibrated detector cannot be written to {folder}: {error.strerror or error}."
-            ) from None
+        """Write ``detector/``, ``calibration.npz``, the items if they are kept, then ``calibrated.json``, which completes it.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        storage.save(self, folder)
 
     @classmethod
     def load(cls, folder: Path) -> Calibrated:
         """What ``save`` wrote. Raises StoreError when it is not complete or was changed."""
-        path = folder / "calibrated.json"
-        if not path.is_file():
-            fitted = (folder / "detector.json").is_file()
-            more = " It is a detector without calibration: run `remission detect calibrate` first." if fitted else ""
-            raise StoreError(f"{folder} holds no calibrated detector: calibrated.json is missing.{more}")
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            with np.load(folder / "calibration.npz", allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise StoreError(f"The calibrated detector in {folder} cannot be read: {error}.") from None
-        if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-            raise StoreError(f"{path} is no calibrated detector of this version ({SCHEMA}).")
-        try:
-            found = cls(
-                FittedDetector.load(folder / "detector"),
-                _known(arrays, "human"),
-                _known(arrays, "synthetic") if "synthetic_scores" in arrays else None,
-                Strata.from_table(content["strata"]),
-                Rules(content["shortest"], tuple(content["languages"])),
-                Novelty.from_arrays(arrays),
-                content["max_fpr"],
-                content["facts"],
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise StoreError(f"The calibrated detector in {folder} is not complete: {error}.") from None
-        if found.content != content.get("content"):
-            raise StoreError(f"The calibrated detector in {folder} was changed after it was written: its hash differs.")
-        return found
+        return storage.load(folder)
 
 
 def looks(fitted: FittedDetector, documents: Documents) -> tuple[Integers, Words]:
@@ -333,11 +267,6 @@ def looks(fitted: FittedDetector, documents: Documents) -> tuple[Integers, Words
     if wrong is not None:
         raise DataError(f"'{fitted.detector.name()}' takes texts. Got a {type(wrong).__name__}.")
     return word_counts(documents.items), spoken(documents)
-
-
-def _known(arrays: dict[str, Array], kind: str) -> Known:
-    sample = Sample.of(arrays[f"{kind}_scores"], arrays[f"{kind}_units"], origin=arrays[f"{kind}_origin"])
-    return Known(sample, arrays[f"{kind}_stratum"], unpacked(arrays[f"{kind}_hashes"]))
 
 
 def _put(words: Words, where: Flags, text: str) -> Words:

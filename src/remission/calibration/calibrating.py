@@ -64,6 +64,7 @@ class Plan:
         shortest: fewest words of a text that is judged; None: 25, or the 1 % quantile of the humans where they are shorter.
         novelty: rate at which calibration-like items may be called novel, and so not judged; 0 turns it off.
         overlap: what to do with calibration items that the detector was fitted on: ``refuse``, or ``drop`` and count them.
+        keep_items: store the texts as well, for estimators of prevalence that look at words.
         allow_artefacts: calibrate although a trivial feature tells human from synthetic items; this is recorded.
     """
 
@@ -72,6 +73,7 @@ class Plan:
     shortest: int | None = None
     novelty: float = 0.005
     overlap: Literal["refuse", "drop"] = "refuse"
+    keep_items: bool = False
     allow_artefacts: bool = False
 
     def __post_init__(self) -> None:
@@ -99,7 +101,8 @@ def calibrate(
         synthetic: synthetic documents of the same kind; ``generator`` and ``attack`` columns name the panel.
         by: what strata are made of: ``domain``, ``length``, ``language``, or other columns.
         max_fpr: nominal false-positive rate of decisions.
-        **more: further fields of :class:`Plan`: ``shortest, novelty, overlap, allow_artefacts``.
+        **more: further fields of :class:`Plan`: ``shortest, novelty, overlap, keep_items,
+            allow_artefacts``.
 
     Returns:
         The calibrated detector; ``facts`` hold thresholds, rates with intervals, the audit, hashes and warnings.
@@ -140,16 +143,21 @@ class _Calibration:
                 f"{self.plan.max_fpr:g} needs {least} for a promise on average and {full} for a certified one. "
                 f"Give more humans, raise max_fpr, or tell fewer strata apart."
             )
-        known = _known(human, hashes, scores, strata.of(human, words, language))
+        known = self._known(human, hashes, scores, strata.of(human, words, language))
         known_other: Known | None = None
         kinds: list[Sequence[Any]] = [human.items]
         if other is not None:
             _, other, other_hashes, scores, words, language = self._scored("synthetic", other, other_hashes, rules)
-            known_other = _known(other, other_hashes, scores, strata.of(other, words, language))
+            known_other = self._known(other, other_hashes, scores, strata.of(other, words, language))
             kinds.append(other.items)
         novelty = Novelty.fit(kinds, self.plan.novelty)
         result = Calibrated(self.fitted, known, known_other, strata, rules, novelty, self.plan.max_fpr, {})
         return replace(result, facts=self._facts(result, human, other, found))
+
+    def _known(self, documents: Documents, hashes: Words, scores: Floats, stratum: Words) -> Known:
+        kept = documents if self.plan.keep_items and self.fitted.detector.takes == "text" else None
+        sample = Sample.of(scores, documents.units, origin=origin_of(documents), documents=kept)
+        return Known(sample, stratum, hashes)
 
     def _distinct(self, kind: str, documents: Documents, human: Words | None) -> tuple[Documents, Words]:
         """Each content once, without items that the detector was fitted on."""
@@ -259,10 +267,6 @@ def _check_labels(human: Documents, synthetic: Documents | None) -> None:
 
 def _as(documents: Documents, synthetic: bool) -> Documents:
     return replace(documents, synthetic=np.full(len(documents), synthetic))
-
-
-def _known(documents: Documents, hashes: Words, scores: Floats, stratum: Words) -> Known:
-    return Known(Sample.of(scores, documents.units, origin=origin_of(documents)), stratum, hashes)
 
 
 def origin_of(documents: Documents) -> Words:

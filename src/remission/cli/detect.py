@@ -79,6 +79,7 @@ def fit(
 @click.option("--max-fpr", default=0.01, show_default=True, help="Nominal false-positive rate.")
 @click.option("--shortest", type=int, help="Fewest words that are judged. Default: 25, less if the humans are shorter.")
 @click.option("--novelty", default=0.005, show_default=True, help="Rate at which usual items may be called unusual.")
+@click.option("--keep-items", is_flag=True, help="Store the texts too, for `remission prevalence` by words.")
 @click.option("--drop-overlap", is_flag=True, help="Drop, and count, items that the detector was fitted on.")
 @show.with_fields
 @_ALLOW
