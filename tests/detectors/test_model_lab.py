@@ -138,15 +138,15 @@ def test_what_is_not_there_is_said(folder, tmp_path):
 
 
 def test_white_box_separates_what_a_transformer_wrote(world):
-    """The ratio against human n-grams is the strongest statistic, and all but entropy find something."""
+    """Curvature and ratio together are stronger than what needs no human text."""
     space, model, state, train, held, written = world
     found = {}
-    for name in ("likelihood-ratio", "fast-detectgpt", "likelihood"):
+    for name in ("white-box", "likelihood-ratio", "fast-detectgpt", "likelihood"):
         detector = LabModel(statistic=name)
         known = detector.knowing(model, state, space, train)
         found[name] = auroc(detector.score_tokens(known, held), detector.score_tokens(known, written))
-    assert found["likelihood-ratio"] > 0.97, found
-    assert found["likelihood-ratio"] > max(found["fast-detectgpt"], found["likelihood"]), found
+    assert found["white-box"] > 0.97, found
+    assert found["white-box"] > max(found["fast-detectgpt"], found["likelihood"]), found
 
 
 def test_curvature_of_own_text_is_standard_normal(world):
@@ -158,6 +158,17 @@ def test_curvature_of_own_text_is_standard_normal(world):
     assert abs(own.var() - 1) < 4 * math.sqrt(2 / len(own))
     other = {name: tensor * (1.3 if tensor.is_floating_point() else 1) for name, tensor in state.items()}
     assert abs(detector.score_tokens(detector.knowing(model, other, space), written).mean()) > 1
+
+
+def test_the_parts_add_up(world):
+    """The default is the ratio and twice the curvature per token."""
+    space, model, state, train, held, _ = world
+    parts = {}
+    for name in ("white-box", "likelihood-ratio", "fast-detectgpt"):
+        detector = LabModel(statistic=name)
+        parts[name] = detector.score_tokens(detector.knowing(model, state, space, train), held[:20])
+    wanted = parts["likelihood-ratio"] + 2 * parts["fast-detectgpt"] / math.sqrt(LENGTH)
+    assert parts["white-box"] == pytest.approx(wanted, abs=1e-9)
 
 
 def test_long_texts_are_read_in_windows(world):
@@ -185,7 +196,7 @@ def test_long_texts_are_read_in_windows(world):
 
 def test_edges(world):
     space, model, state, train, held, _ = world
-    for name in ("likelihood-ratio", "fast-detectgpt", "lrr"):
+    for name in ("white-box", "likelihood-ratio", "fast-detectgpt", "lrr"):
         detector = LabModel(statistic=name)
         known = detector.knowing(model, state, space, train)
         found = detector.score(known, ["", "a", "an", "a sign \u2603 that no token has", space.text(held[0])])
@@ -206,7 +217,7 @@ def test_a_chain_gives_the_probability_of_whole_texts():
     own, human = rng.integers(0, 4, (1, 30, 12)), rng.integers(0, 5, (30, 12))
     model = Ngram(order=2, smoothing=1.0)
     state = model.fit(Dataset(space, own, np.zeros((1, 30), np.int32)), Streams.of(1, [0]).at(1, "fit"))
-    detector = LabModel(order=3, smoothing=2.0)
+    detector = LabModel(statistic="likelihood-ratio", order=3, smoothing=2.0)
     known = detector.knowing(model, state, space, human)
     wanted = model.log_density(state, human[None])[0] / 11
     reference = Ngram(order=3, smoothing=2.0)

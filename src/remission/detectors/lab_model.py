@@ -17,21 +17,33 @@ from remission.errors import DataError, FitError, SpecError
 from remission.interfaces import Detector, Model, State
 
 _ALONE = ("likelihood", "likelihood-ratio")  # what the probability of a whole text is enough for
+_AGAINST = ("white-box", "likelihood-ratio")  # what needs human text
+_CURVATURE = 2.0  # nats per token for a curvature of 1 per token
 
 
 class LabModel(Detector):
     """Whether a given model wrote a text: the generator is known (white box), and nothing else of the text is.
 
-    ``likelihood-ratio`` = (1 / n) sum over the n tokens of ln p(x_i) - ln h(x_i), in nats per token, where p is the generator
-    and h an n-gram of ``order`` tokens of human text, smoothed with ``smoothing`` tokens of the next shorter context, as the model
-    ``ngram`` is. Of all tests of p against h this is the strongest (Neyman and Pearson, Phil. Trans. R. Soc. A 231,
-    1933); h stands for what people write, so it is learned from the *human* examples, best those that p was trained on:
-    what p learned from them by heart is then probable under both. The other statistics need no examples: see
-    ``language-model``, with p as the only model. ``fast-detectgpt`` is the best of them for a model that is sampled at
-    temperature 1.
+    With p the law of the generator, h that of human text, and n tokens x_i of a text:
+
+    ==================== ==================================================================================================
+    ``white-box``        (1 / n) sum ln (p(x_i) / h(x_i)) + 2 z / sqrt(n), with z the curvature below: the two see different
+                         things. A model that has learned its text by heart finds any other text improbable, which z sees; one
+                         that has not is found out by what people do not write, which the ratio sees
+    ``likelihood-ratio`` the first term alone, in nats per token: the strongest test of p against h, if h were exact
+                         (Neyman and Pearson, Phil. Trans. R. Soc. A 231, 1933)
+    ``fast-detectgpt``   z = (sum ln p(x_i) - its expectation under p) / its standard deviation under p, given the text so far
+                         (Bao et al., arXiv 2310.05130): for text drawn from p mean 0 and variance 1
+    the others           see ``language-model``, with p as the only model
+    ==================== ==================================================================================================
+
+    h is an n-gram of ``order`` tokens, smoothed with ``smoothing`` tokens of the next shorter context as the model ``ngram`` is. It is
+    learned from the human examples, best those that the generator was trained on (what it copies from them is
+    then probable under both) and many: few examples make a poor h. The other statistics need none. The 2 was chosen on two
+    worlds, see ``benchmarks/detect_lab.py``, where anything from 1 to 4 separates about as well.
 
     A transformer reads texts that are longer than its blocks in overlapping stretches, each after at least half a block; an
-    n-gram gives the probability of whole texts only, so ``likelihood`` and ``likelihood-ratio``, and its first ``order`` - 1
+    n-gram gives the probability of whole texts only, so ``likelihood-ratio`` and ``likelihood``, and its first ``order`` - 1
     tokens are given. A text that a bare n-gram cannot write scores as if each of its tokens had probability 1e-12.
     Higher is more likely synthetic. NaN for a text of fewer than two tokens, or with a type that the generator does not know
     and no ``<unk>`` for it. The fitted state holds the weights, so the run folder is not needed afterwards.
@@ -50,7 +62,7 @@ class LabModel(Detector):
     Raises:
         StoreError: no run folder, or one that keeps no such model; the message says which it keeps.
         SpecError: a model that is no language model of the lab (transformer, causal-lm, ngram); a statistic that it cannot give.
-        FitError: ``likelihood-ratio`` without human examples.
+        FitError: ``white-box`` or ``likelihood-ratio`` without human examples.
 
     >>> LabModel(run="runs/prose", generation=2, statistic="fast-detectgpt").label
     'lab-model[run=runs/prose,generation=2,statistic=fast-detectgpt]'
@@ -64,8 +76,8 @@ class LabModel(Detector):
     replicate: Annotated[int, Meta(ge=0)] = 0
     generation: Annotated[int, Meta(ge=0)] = 0
     statistic: Literal[
-        "likelihood-ratio", "fast-detectgpt", "likelihood", "log-rank", "rank", "lrr", "entropy"
-    ] = "likelihood-ratio"  # fmt: skip
+        "white-box", "likelihood-ratio", "fast-detectgpt", "likelihood", "log-rank", "rank", "lrr", "entropy"
+    ] = "white-box"  # fmt: skip
     order: Annotated[int, Meta(ge=1, le=5)] = 3
     smoothing: Annotated[float, Meta(gt=0)] = 5.0
 
@@ -86,7 +98,7 @@ class LabModel(Detector):
                 "state of a live model with LabModel.knowing."
             )
         state = _lm_lab.of_run(Path(self.run), self.point, self.replicate, self.generation)
-        if self.statistic != "likelihood-ratio":
+        if self.statistic not in _AGAINST:
             return self._checked(state)
         generator = _lm_lab.Generator.of(state)
         human = examples if examples.synthetic is None else examples.take(~examples.synthetic)
@@ -115,7 +127,7 @@ class LabModel(Detector):
         """
         spelling = _lm_lab.Spelling(space.names, space.joiner, tokenizer)
         made = _lm_lab.of_model(model, state, replicate, spelling)
-        if self.statistic == "likelihood-ratio":
+        if self.statistic in _AGAINST:
             made |= self._reference([] if human is None else list(human), space.size)
         return self._checked(made)
 
@@ -150,7 +162,7 @@ class LabModel(Detector):
     def _scored(self, state: dict[str, Array], generator: _lm_lab.Generator, texts: list[Integers]) -> Floats:
         texts = [text if len(text) >= 2 else text[:0] for text in texts]
         sums = generator.opened(state)(texts)
-        if self.statistic != "likelihood-ratio":
+        if self.statistic != "white-box" and self.statistic != "likelihood-ratio":
             return statistic(self.statistic, sums)
         table = {
             name.removeprefix("reference."): array for name, array in state.items() if name.startswith("reference.")
@@ -160,7 +172,10 @@ class LabModel(Detector):
         human = _lm_reference.log_likelihoods(table, texts, self.order, generator.size, self.smoothing)
         counts = np.array([len(text) for text in texts])
         own = statistic("likelihood", sums)  # per predicted token: a generator may be given the first ones
-        return own - np.divide(human, counts, out=np.full(len(texts), math.nan), where=counts > 0)
+        ratio = own - np.divide(human, counts, out=np.full(len(texts), math.nan), where=counts > 0)
+        if self.statistic == "likelihood-ratio":
+            return ratio
+        return ratio + _CURVATURE * statistic("fast-detectgpt", sums) / np.sqrt(np.maximum(counts, 1))
 
     def _reference(self, texts: Sequence[Integers], size: int) -> dict[str, Array]:
         table = _lm_reference.counted(texts, self.order, size)
