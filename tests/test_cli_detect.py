@@ -127,6 +127,15 @@ def test_items_without_decision_have_null_and_a_reason(
     assert strange["score"] is not None
 
 
+def test_plain_files_can_be_given_a_domain(detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "one.txt").write_text(texts(1, 9)[0])
+    score = ["detect", "score", str(detector), str(tmp_path), "--json"]
+    assert command_line(score) == 0
+    assert said(capsys)["documents"][0]["reason"].startswith("not calibrated: the documents have no column 'domain'")
+    assert command_line([*score, "--domain-is", "web"]) == 0
+    assert said(capsys)["documents"][0]["status"] == "certified"
+
+
 def test_evaluation_keeps_the_promise_and_exits_0(
     detector: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

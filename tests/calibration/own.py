@@ -46,7 +46,7 @@ class Lost(Detector):
 
 
 def _hashed(item: str) -> Any:
-    return np.array([zlib.crc32(word.encode()) % SIZE for word in item.lower().split()])
+    return np.array([zlib.crc32(word.encode("utf-8", "surrogatepass")) % SIZE for word in item.lower().split()])
 
 
 _PLAIN = """the of and to in a is that for it as was with be by on not he his but at are this have from or had an they which

@@ -219,10 +219,21 @@ def test_abstentions_say_why(calibrated: Calibrated) -> None:
     assert len(calibrated.judge(Documents([]))) == 0
 
 
+def test_documents_of_all_sizes_and_none(calibrated: Calibrated) -> None:
+    usual = texts(1, 30)[0]
+    items = ["", " \n ", "one", "half \ud800 of a character " + usual, usual, usual, usual * 80_000, "\x00" * 3000]
+    assert len(items[6]) > 10_000_000
+    judged = calibrated.judge(domains(Documents(items), ["news"] * 8))
+    assert judged.decided.tolist() == [False, False, False, True, True, True, False, False]
+    assert judged.score[4] == judged.score[5]
+    assert "characters" in judged.reason[6]
+    assert (judged.reason[~judged.decided] != "").all()
+
+
 def test_without_the_column_of_the_strata_nothing_is_promised(calibrated: Calibrated) -> None:
     judged = calibrated.judge(Documents(texts(5, 40)))
     assert set(judged.status.tolist()) == {"uncalibrated"}
-    assert "domain" in judged.reason[0]
+    assert "have no column 'domain'" in judged.reason[0]
 
 
 def test_scores_that_are_no_numbers(fitted: FittedDetector) -> None:
@@ -267,9 +278,10 @@ def test_a_rate_that_too_few_humans_can_keep_is_not_decided(calibrated: Calibrat
 
 
 def test_late_humans_are_warned_of(fitted: FittedDetector) -> None:
-    human = Documents(texts(400, 80)).with_column("date", ["2019-05-01"] * 390 + ["2023-01-01"] * 10)
+    human = Documents(texts(400, 80)).with_column("date", ["2019-05-01"] * 387 + ["May 99"] * 3 + ["2023-01"] * 10)
     found = calibrate(fitted, human)
-    assert found.facts["human"]["dates"] == ["2019-05-01", "2023-01-01"]
+    assert found.facts["human"]["dates"] == ["2019-05-01", "2023-01"]
+    assert any(line.startswith("3 dates") for line in found.facts["warnings"])
     assert any(line.startswith("10 of 400") for line in found.facts["warnings"])
 
 

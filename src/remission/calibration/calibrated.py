@@ -213,9 +213,12 @@ class Calibrated:
                 continue
             status[here], flagged[here] = found.kind, score[here] > found.score
         unknown = (stratum == "") & (reason == "")
-        return Judgements(score, p, flagged, status, _put(reason, unknown, self._unknown()), stratum, rate)
+        return Judgements(score, p, flagged, status, _put(reason, unknown, self._unknown(documents)), stratum, rate)
 
-    def _unknown(self) -> str:
+    def _unknown(self, documents: Documents) -> str:
+        missing = [name for name in self.strata.by if name not in ("length", "language", *documents.columns)]
+        if missing:
+            return f"not calibrated: the documents have no column '{missing[0]}', which their stratum depends on"
         return f"not calibrated: no calibration humans with this {' and '.join(self.strata.by) or 'kind'}"
 
     def _reasons(self, documents: Documents, words: Integers, language: Words, stratum: Words) -> Words:

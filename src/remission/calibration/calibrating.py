@@ -11,7 +11,7 @@ import numpy as np
 from remission.calibration import conformal
 from remission.calibration.audit import audit
 from remission.calibration.calibrated import ABSTAINED, Calibrated, Judgements, Known, Rules, looks
-from remission.calibration.fitted import FittedDetector, facts_of
+from remission.calibration.fitted import FittedDetector, dated_of, facts_of
 from remission.calibration.language import CODE, UNKNOWN
 from remission.calibration.novelty import Novelty
 from remission.calibration.rates import rate_of_units
@@ -184,13 +184,19 @@ class _Calibration:
 
     def _check_dates(self, human: Documents) -> None:
         dates = human.column("date")
-        late = int((dates >= CONTAMINATED).sum())
+        dated = dated_of(human)
+        odd = int((~dated & (dates != "")).sum())
+        if odd:
+            self.warnings.append(
+                f"{odd} dates of calibration humans are not written as in 2021-12-31 and count as unknown."
+            )
+        late = int((dated & (dates >= CONTAMINATED)).sum())
         if late:
             self.warnings.append(
                 f"{late} of {len(human)} calibration humans are dated 2022 or later: some may be machine-written, and the "
                 f"false-positive rate would then look too high. Older humans of the same source are better."
             )
-        elif not (dates != "").any():
+        elif not dated.any():
             self.warnings.append("The calibration humans are not dated, so nothing shows that they are human.")
 
     def _scored(

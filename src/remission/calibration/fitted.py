@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,13 +15,14 @@ from typing import Any, cast
 import numpy as np
 
 from remission import registry
-from remission.documents import Documents, Words
+from remission.documents import Documents, Flags, Words
 from remission.errors import DataError, StoreError
 from remission.fingerprint import fingerprint
 from remission.interfaces import Detector
 from remission.numerics.arrays import Array, Floats
 
 SCHEMA = "remission/detector/1"
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d([T ].*)?)?)?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,9 +138,15 @@ def unpacked(stored: Array) -> Words:
     return np.array([row.tobytes().hex() for row in stored], dtype="<U32")
 
 
+def dated_of(documents: Documents) -> Flags:
+    """Which documents have a date as ISO 8601 writes it, a year at least, (n,)."""
+    return np.array([_DATE.fullmatch(date) is not None for date in documents.column("date").tolist()], dtype=bool)
+
+
 def facts_of(documents: Documents, hashes: Words) -> dict[str, Any]:
     """Counts of a set by what is known of it, its range of dates and one hash of all its items; plain values."""
     found: dict[str, Any] = {"n": len(documents), "units": int(np.unique(documents.sampling_units).size)}
+    found["duplicates"] = len(documents) - int(np.unique(hashes).size)
     if documents.synthetic is not None:
         found |= {"human": int((~documents.synthetic).sum()), "synthetic": int(documents.synthetic.sum())}
     for name in ("domain", "generator", "attack", "language", "source"):
@@ -146,8 +154,7 @@ def facts_of(documents: Documents, hashes: Words) -> dict[str, Any]:
         if name in documents.columns:
             order = np.argsort(-counts, kind="stable")[:50]
             found[name] = {str(values[place]): int(counts[place]) for place in order}
-    dates = documents.column("date")
-    dated = np.sort(dates[dates != ""])
+    dated = np.sort(documents.column("date")[dated_of(documents)])
     found["dates"] = [str(dated[0]), str(dated[-1])] if dated.size else None
     found["dated"] = int(dated.size)
     digest = hashlib.sha256("".join(sorted(hashes.tolist())).encode())

@@ -16,6 +16,7 @@ _FIELDS = (
     click.option("--id", "name", default="id", show_default=True, help="The field with its name."),
     click.option("--label", default="label", show_default=True, help="The field that says human or ai (0 or 1)."),
     click.option("--domain", default="domain", show_default=True, help="The field with the domain."),
+    click.option("--domain-is", default="", metavar="NAME", help="The domain of all documents, whatever they say."),
     click.option("--unit", help="The field with the sampling unit: site, author, pair of original and paraphrase."),
     click.option("--keep", multiple=True, metavar="FIELD", help="Another field to keep, for --by."),
     click.option("--where", multiple=True, metavar="FIELD=VALUE", help="Only such rows; again for another value."),
@@ -40,7 +41,7 @@ def fields_of(options: dict[str, Any]) -> tuple[Any, bool]:
         if not sign or not key.strip():
             raise SpecError(f"--where needs FIELD=VALUE, as in split=train. Got '{line}'.")
         where.setdefault(key.strip(), set()).add(value.strip())
-    names = {key: options.pop(key) for key in ("text", "label", "domain", "unit")}
+    names = {key: options.pop(key) for key in ("text", "label", "domain", "domain_is", "unit")}
     fields = Fields(**names, id=options.pop("name"), columns=tuple(options.pop("keep")), where=where)
     return fields, options.pop("paragraphs")
 

@@ -35,6 +35,7 @@ class Fields:
         label: ``human`` or ``ai`` (also 0 and 1, real, synthetic, machine, generated...); empty where unknown.
         unit: the sampling unit, such as a site, or the pair of an original and its paraphrases; None: every row is one.
         domain: what is called the domain.
+        domain_is: the domain of every row, whatever it says itself.
         columns: more fields to keep, besides generator, attack, language, date, source, split and pair.
         where: keep only rows whose field has one of these values.
     """
@@ -44,6 +45,7 @@ class Fields:
     label: str = "label"
     unit: str | None = None
     domain: str = "domain"
+    domain_is: str = ""
     columns: tuple[str, ...] = ()
     where: Mapping[str, Collection[str]] = field(default_factory=dict)
 
@@ -155,7 +157,11 @@ class _Reader:
     def _values(self, row: dict[str, Any]) -> tuple[dict[str, str], str]:
         fields = self.fields
         given = {name: row.get(name) for name in self.names}
-        given |= {"id": row.get(fields.id), "label": row.get(fields.label), "domain": row.get(fields.domain)}
+        given |= {
+            "id": row.get(fields.id),
+            "label": row.get(fields.label),
+            "domain": fields.domain_is or row.get(fields.domain),
+        }
         given["unit"] = None if fields.unit is None else row.get(fields.unit)
         values = {name: _word(value) for name, value in given.items()}
         long = next((name for name, value in values.items() if len(value) > LONGEST_VALUE), None)
