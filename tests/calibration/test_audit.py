@@ -145,6 +145,12 @@ def test_pictures_of_two_sizes_or_formats_leak(tmp_path: Path) -> None:
         Path(names[-1]).write_bytes(bytes(rng.integers(100, 200)))
     leaks = {leak.feature for leak in audit(Documents(names, {}, np.arange(160) >= 80)).leaks}
     assert leaks == {"files of kind .png", "files of kind .jpg"}
+    image = pytest.importorskip("PIL.Image")
+    for k in range(160):
+        names[k] = str(tmp_path / f"{k}.png")
+        image.new("L", (30 + int(rng.integers(0, 4)), 30 + 9 * (k >= 80))).save(names[k])
+    leaks = {leak.feature for leak in audit(Documents(names, {}, np.arange(160) >= 80)).leaks}
+    assert leaks == {"height", "pixels"}
 
 
 def test_jpeg_blocks_show() -> None:

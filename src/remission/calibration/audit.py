@@ -6,6 +6,7 @@ rates hold nowhere else.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -166,7 +167,21 @@ def item_features(items: Sequence[Any]) -> dict[str, Floats]:
         }
     kinds = [os.path.splitext(str(item))[1].lower().replace(".jpeg", ".jpg") for item in items]
     named = {f"files of kind {kind}": np.array([float(kind == one) for one in kinds]) for kind in sorted(set(kinds))}
-    return named | {"bytes of the file": np.array([float(os.path.getsize(item)) for item in items])}
+    sizes = np.array([_size(str(item)) for item in items], float).reshape(-1, 2)
+    return named | {"width": sizes[:, 0], "height": sizes[:, 1], "pixels": sizes.prod(1)}
+
+
+def _size(path: str) -> tuple[int, int]:
+    """Width and height as the head of a picture file says; zeros where it cannot be read, or without Pillow."""
+    if importlib.util.find_spec("PIL") is None:
+        return 0, 0
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return 0, 0
 
 
 def _are_files(items: Sequence[Any]) -> bool:

@@ -13,7 +13,7 @@ from remission.numerics.arrays import Array, Floats, Integers
 
 # Yes or no: an item cannot be far out in them.
 _BINARY = {"blank at an end", "ends without punctuation", "begins in lower case"}
-_LOGARITHMIC = {"characters", "bytes of the file", "height", "width", "pixels"}
+_LOGARITHMIC = {"characters", "height", "width", "pixels"}
 _FLOOR = {"word length": 0.5, "long words": 0.1, "upper case": 0.05}  # a difference smaller than this is none
 _LOG_FLOOR, _SHARE_FLOOR = 0.25, 0.02
 
