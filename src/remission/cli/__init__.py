@@ -23,6 +23,7 @@ COMMANDS = {
     "predict": "The closed forms that apply to an experiment, evaluated.",
     "rerun": "Re-create one replicate of a run and compare it bit for bit.",
     "detect": "Fit, calibrate, use and test detectors of synthetic documents.",
+    "prevalence": "How much of a corpus is synthetic, with an interval or bounds.",
     "report": "The HTML report of a run.",
 }
 

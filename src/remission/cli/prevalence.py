@@ -1,0 +1,132 @@
+"""``remission prevalence``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from remission.cli import _detect as show
+from remission.cli import _output as out
+
+
+@click.command("prevalence", short_help="How much of a corpus is synthetic, with an interval or bounds.")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--detector", type=click.Path(path_type=Path), help="A calibrated detector.")
+@click.option("--examples", multiple=True, metavar="PATH", help="Labelled documents of the same kind, instead of that.")
+@click.option("--kind", default="text", show_default=True, help="With --examples: which detector is cross-fitted.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="With --examples: a parameter of it.")
+@click.option("--folds", type=click.IntRange(2, 50), default=5, show_default=True, help="With --examples.")
+@click.option("--by", default="", metavar="FIELD,...", help="A row for every value of these fields.")
+@click.option("--estimator", default="auto", show_default=True, help="See `remission list prevalence`.")
+@click.option("--level", default=0.95, show_default=True, help="Of the intervals.")
+@click.option("--before", default="2022-01-01", show_default=True, help="Documents dated earlier count as human.")
+@click.option("--seed", default=0, show_default=True, help="Of what is resampled and cross-fitted.")
+@click.option("--drop-overlap", is_flag=True, help="Drop, and count, documents that the detector knows.")
+@show.with_fields
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(
+    paths: tuple[str, ...], detector: Path | None, examples: tuple[str, ...], by: str, as_json: bool, **options: Any
+) -> None:
+    """How much of the documents in PATHs is synthetic.
+
+    The detector must be calibrated on human documents of the same kind. With synthetic ones of the same kind, there is a
+    value with an interval; without, bounds, because nobody knows how many of what is there are found. Documents dated
+    before 2022 are a check: they must come out as human. What the number does not mean: docs/detection.md.
+    """
+    if (detector is None) == (not examples):
+        raise click.UsageError(
+            "Give either --detector (calibrated) or --examples (labelled documents of the same kind)."
+        )
+    columns = tuple(part.strip() for part in by.split(",") if part.strip())
+    fields, paragraphs = show.fields_of(options)
+    fields = replace(fields, columns=(*fields.columns, *columns, "date"))
+    settings = {key: options[key] for key in ("estimator", "level", "before", "seed")}
+    if detector is not None:
+        answer, account = _by_detector(
+            detector, paths, fields, paragraphs, columns, options["drop_overlap"], settings, as_json
+        )
+    else:
+        answer, account = _by_examples(examples, paths, fields, paragraphs, columns, options, settings, as_json)
+    if as_json:
+        content = {
+            "detector": None if detector is None else str(detector),
+            "strata": [row.table() for row in answer.rows],
+        }
+        content |= {"checks": answer.checks, "accounting": account.table(), "warnings": list(answer.warnings)}
+        out.as_json("prevalence", content)
+        return
+    show.show_account("corpus", account)
+    _show(answer)
+
+
+def _by_detector(
+    detector: Path, paths: tuple[str, ...], fields: Any, paragraphs: bool, columns: tuple[str, ...], drop: bool,
+    settings: dict[str, Any], quiet: bool,
+) -> tuple[Any, Any]:  # fmt: skip
+    from remission.clinic import detecting
+    from remission.clinic.prevalence import prevalence
+    from remission.corpus.reading import labels_of, read_documents
+
+    calibrated = detecting.load_calibrated(detector)
+    fields = replace(fields, columns=(*fields.columns, *(name for name in calibrated.strata.by if name != "length")))
+    documents, account = read_documents(paths, fields, calibrated.fitted.detector.takes, paragraphs)
+    labels = labels_of(documents) if settings["estimator"] == "powered" else None
+    with out.progress("prevalence", quiet=quiet) as progress:
+        return prevalence(documents, calibrated, columns, labels, drop, progress, **settings), account
+
+
+def _by_examples(
+    examples: tuple[str, ...], paths: tuple[str, ...], fields: Any, paragraphs: bool, columns: tuple[str, ...],
+    options: dict[str, Any], settings: dict[str, Any], quiet: bool,
+) -> tuple[Any, Any]:  # fmt: skip
+    from remission.clinic import detecting
+    from remission.clinic.crossfit import crossfit
+    from remission.clinic.prevalence import prevalence_by_examples
+    from remission.corpus.reading import labels_of, read_documents
+
+    kind = detecting.make_detector(options["kind"], show.settings_of(options["changes"]))
+    documents, account = read_documents(paths, fields, kind.takes, paragraphs)
+    known, _ = detecting.read_labelled(examples, replace(fields, where={}), kind.takes, paragraphs)
+    labels = labels_of(documents) if settings["estimator"] == "powered" else None
+    with out.progress("cross-fit", quiet=quiet) as progress:
+        found = crossfit(kind, known, documents, options["folds"], options["seed"], progress=progress)
+    return prevalence_by_examples(documents, found, columns, labels, **settings), account
+
+
+def _show(answer: Any) -> None:
+    rows = []
+    for row in answer.rows:
+        share = row.share
+        shown = "-" if share.value != share.value else show.percent(share.value)
+        ends = "-" if share.low != share.low else f"{show.percent(share.low)} to {show.percent(share.high)}"
+        rows.append(
+            [
+                row.stratum, shown, ends, share.method, f"{row.n:,}", f"{row.n_abstained + row.n_uncalibrated:,}",
+                "-" if row.fpr is None else show.percent(row.fpr.value),
+                "-" if row.tpr is None else show.percent(row.tpr.value),
+            ]
+        )  # fmt: skip
+    level = f"{100 * answer.whole.share.level:g} %"
+    columns = ["of", "synthetic", f"{level} interval", "method", "judged", "not judged", "FPR", "TPR"]
+    out.table("Share of synthetic documents", columns, rows, right={1, 4, 5, 6, 7})
+    for row in answer.rows:
+        if row.reason:
+            name = "" if row.stratum == "all" else f"{row.stratum}: "
+            click.echo(f"{name}{'only bounds' if row.verdict == 'bounds' else row.verdict}: {row.reason}")
+    placebo, shift = answer.checks["placebo"], answer.checks["shift"]
+    if placebo["verdict"] != "not possible":
+        ends = f"{show.percent(placebo['low'])} to {show.percent(placebo['high'])}"
+        click.echo(f"placebo {placebo['verdict']}: {placebo['n']:,} documents from before {placebo['before']}: {ends}")
+    if shift["verdict"] != "not possible":
+        click.echo(
+            f"shift test {shift['verdict']}"
+            + (f": effect {shift['effect']:.2f}, p = {shift['p']:.2g}" if "p" in shift else "")
+        )
+    overlap = answer.checks["overlap"]
+    if overlap["n"]:
+        out.warn(f"{overlap['n']:,} documents that the detector knows were left out")
+    for line in answer.warnings:
+        out.warn(line)
