@@ -209,6 +209,8 @@ BAD = {
     ("fit", "LEAKY", "-o", "OUT", "--kind", OWN): "'newlines'",
     ("fit", "-o", "OUT", "--kind", OWN): "learns from examples",
     ("fit", "NOWHERE", "-o", "OUT", "--kind", OWN): "does not exist",
+    ("fit", "DATA", "-o", "CAL", "--kind", OWN): "holds a calibrated detector",
+    ("fit", "DATA", "-o", "HUMAN", "--kind", OWN): "is a file",
     ("calibrate", "DET", "--human", "DATA", "-o", "OUT"): "were among the training items",
     ("calibrate", "DET", "--human", "HUMAN", "-o", "OUT", "--max-fpr", "0.001"): "needs 999",
     ("calibrate", "DET", "--human", "HUMAN", "-o", "OUT", "--by", "site"): "No row has a field 'site'",

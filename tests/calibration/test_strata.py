@@ -129,7 +129,12 @@ def test_rare_languages_share_a_stratum_or_join_their_domain() -> None:
     assert found.names == ("domain=news, language=en", "domain=news, other languages")
     found = made(documents, ("domain", "language"), 100, ["en"] * 350 + ["de"] * 50)
     assert found.names == ("domain=news",)
-    assert found.merged
+    assert "together" in found.merged[0]
+    found = made(documents, ("domain", "language"), 100, ["en"] * 388 + ["de"] * 12)  # a handful is left out, and said
+    assert found.names == ("domain=news, language=en",)
+    assert "not calibrated in de (de: 12)" in found.merged[0]
+    tongues = np.array(["en", "de", "fr"])
+    assert found.of(documents_of({"news": 3}), np.full(3, 60), tongues).tolist() == ["domain=news, language=en", "", ""]
 
 
 def test_a_stratum_is_a_function_of_the_document_and_survives_storage() -> None:
@@ -156,4 +161,4 @@ def test_other_columns_and_unknown_ones() -> None:
 def test_a_given_language_is_believed() -> None:
     documents = Documents([SENTENCES["en"]] * 3, {"language": np.array(["German", "", "en-US"])})
     assert spoken(documents).tolist() == ["de", "en", "en"]
-    assert bands_of(np.array([3, 50, 5000])).tolist() == ["0-49", "50-99", "800+"]
+    assert bands_of(np.array([3, 50, 5000])).tolist() == ["0-24", "50-99", "800+"]

@@ -15,7 +15,7 @@ from remission.calibration.fitted import FittedDetector, dated_of, facts_of
 from remission.calibration.language import CODE, UNKNOWN
 from remission.calibration.novelty import Novelty
 from remission.calibration.rates import rate_of_units
-from remission.calibration.strata import bands_of, strata_of
+from remission.calibration.strata import FEW, bands_of, strata_of
 from remission.documents import Documents, Flags, Words
 from remission.errors import DataError, SpecError
 from remission.estimate import Estimate
@@ -25,7 +25,6 @@ from remission.scored import Sample
 
 CONTAMINATED = "2022-01-01"  # humans dated from here on may have used a machine
 SHORT, SHORTEST = 25, 5  # words below which nothing is judged, unless the calibration humans are as short
-FEW_SPEAKERS = 20  # humans of a language from which on it counts as calibrated
 
 
 def fit_detector(
@@ -225,7 +224,7 @@ class _Calibration:
         if shortest is None:
             shortest = int(max(SHORTEST, min(SHORT, np.quantile(words, 0.01, method="lower"))))
         names, counts = np.unique(language[words >= shortest], return_counts=True)
-        few = min(FEW_SPEAKERS, max(1, words.size // 50))
+        few = min(FEW, max(1, words.size // 50))
         spoken = [
             str(name) for name, count in zip(names, counts, strict=True) if count >= few and name not in (CODE, UNKNOWN)
         ]

@@ -3,6 +3,7 @@
 A stratum is a function of the document alone, and its p-values use the calibration humans of that stratum and no others:
 only so does the guarantee hold within it (Mondrian conformal prediction). Kinds with too few humans are merged: neighbouring
 length bands first, then rare languages of a domain with each other, then its languages, then small domains with each other.
+What is too little even for that has no stratum, and is not judged.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from remission.documents import Documents, Words
 from remission.errors import SpecError
 from remission.numerics.arrays import Integers
 
-EDGES = (0, 50, 100, 200, 400, 800)  # words; the last band is open
+EDGES = (0, 25, 50, 100, 200, 400, 800)  # words; the last band is open
 ENDLESS = 1 << 40
+FEW = 20  # humans of a language below which it does not count
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,11 @@ class _Builder:
         """The strata of one domain with enough humans."""
         name = f"{self.title}={domain}" if domain else "all"
         groups = {tongue: here[tongues == tongue] for tongue in np.unique(tongues).tolist()}
+        stray = {tongue: index for tongue, index in groups.items() if self.units_of(index) < min(FEW, self.full)}
+        if len(stray) < len(groups):  # a handful of items is no reason to give up the strata of the others
+            groups = {tongue: index for tongue, index in groups.items() if tongue not in stray}
+            if stray:
+                self.merged.append(f"{name}: not calibrated in {', '.join(sorted(stray))} ({_few(stray, self)}).")
         rare = {tongue: index for tongue, index in groups.items() if self.units_of(index) < self.full}
         together = np.concatenate([*rare.values(), np.empty(0, np.int64)])
         if rare and (len(rare) == len(groups) or self.units_of(together) < self.full):
@@ -184,8 +191,10 @@ class _Builder:
                     edges.append(edge)
                     start = edge
             if len(edges) < len(EDGES):
-                shown = ", ".join(map(str, edges))
-                self.merged.append(f"{name}: length bands begin at {shown} words; shorter bands hold too few humans.")
+                shown = (
+                    f"length bands begin at {', '.join(map(str, edges))} words" if len(edges) > 1 else "one length band"
+                )
+                self.merged.append(f"{name}: {shown}; finer ones hold too few humans.")
         for low, high in zip(edges, [*edges[1:], ENDLESS], strict=True):
             band = f", words={low}-{high - 1}" if high < ENDLESS else f", words={low}+"
             self.cells.append(Cell(domain, tongue, low, high, name + band if len(edges) > 1 else name))

@@ -44,6 +44,7 @@ def fit(
     from remission.clinic import detecting
 
     fields, paragraphs = show.fields_of(options)
+    detecting.check_output(output)
     detector = detecting.make_detector(kind, show.settings_of(changes))
     if not paths and detector.learns:
         raise click.UsageError(f"'{kind}' learns from examples: give files with human and ai documents.")

@@ -37,6 +37,14 @@ def make_detector(kind: str, settings: Mapping[str, Any] | None = None) -> Detec
     return found
 
 
+def check_output(folder: Path) -> None:
+    """Raise StoreError when a detector cannot be written to this folder, before the work of fitting one."""
+    if (folder / "calibrated.json").exists():
+        raise StoreError(f"'{folder}' holds a calibrated detector, which a new one would not fit. Give another folder.")
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"'{folder}' is a file. Give a folder for the detector.")
+
+
 def load(folder: Path) -> Calibrated | FittedDetector:
     """What ``detect calibrate`` or ``detect fit`` wrote. Raises StoreError."""
     search_also(None)
@@ -279,5 +287,5 @@ def _false_positives(
     return rows
 
 
-__all__ = ["Calibrated", "Evaluation", "FittedDetector", "calibrate_from", "evaluate", "fit_from", "judge", "load",
+__all__ = ["Calibrated", "Evaluation", "FittedDetector", "calibrate_from", "check_output", "evaluate", "fit_from", "judge", "load",
            "load_calibrated", "make_detector", "read_kind", "read_labelled"]  # fmt: skip
