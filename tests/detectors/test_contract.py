@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 from tests.detectors.picture_files import FILES
+from tests.detectors.tiny_models import gpt2
 
 from remission import registry
 from remission.calibration.fitted import FittedDetector
@@ -61,7 +62,7 @@ def given(tmp_path_factory):
     """A folder with a tiny causal model and with a run that keeps one."""
     root = tmp_path_factory.mktemp("given")
     if "language-model" in NAMES:
-        _tiny_gpt2(root / "gpt2")
+        gpt2(root / "gpt2")
     if "lab-model" in NAMES:
         from remission import Experiment
         from remission.lab.execute import execute
@@ -70,27 +71,6 @@ def given(tmp_path_factory):
             patch.setenv("REMISSION_DATA", str(root / "cache"))
             execute(Experiment.from_toml(RUN), root / "run")
     return root
-
-
-def _tiny_gpt2(folder):
-    import torch
-    from transformers import AutoModelForCausalLM, GPT2Config
-
-    from remission.networks import vocabulary
-    from remission.networks.checkpoint import quiet
-    from remission.networks.device import one_thread
-
-    tokenizer = vocabulary.train([(ROOT / "LICENSE").read_text(encoding="utf-8")], 300)
-    tokenizer.add_special_tokens(["<|endoftext|>"])
-    size = tokenizer.get_vocab_size()
-    config = GPT2Config(
-        vocab_size=size, n_positions=512, n_embd=8, n_layer=1, n_head=2, bos_token_id=size - 1, eos_token_id=size - 1
-    )
-    with quiet(), one_thread(), torch.random.fork_rng():
-        torch.manual_seed(0)
-        AutoModelForCausalLM.from_config(config).save_pretrained(folder)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<|endoftext|>"}))
 
 
 @pytest.fixture(scope="module")

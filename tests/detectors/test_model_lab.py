@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
+from tests.detectors.tiny_models import LICENSE, gpt2
 
 from remission import Experiment
 from remission.calibration.fitted import FittedDetector
@@ -20,12 +21,14 @@ from remission.documents import Documents
 from remission.errors import DataError, FitError, SpecError, StoreError
 from remission.interfaces import Sampling
 from remission.lab.execute import execute
+from remission.models.causal_lm import CausalLm
 from remission.models.ngram import Ngram
 from remission.models.transformer import Transformer
 from remission.models.unigram import Unigram
 from remission.networks import vocabulary
 from remission.networks.rebuilt import rebuilt
 from remission.rng import Streams
+from remission.sources.file import File
 from remission.sources.prose import Prose
 
 LENGTH = 40
@@ -237,6 +240,24 @@ def test_a_chain_gives_the_probability_of_whole_texts():
     assert bare.score_tokens(known, own[0]).min() > -6
     with pytest.raises(SpecError, match="every next token"):
         LabModel(statistic="lrr").knowing(model, state, space)
+
+
+@pytest.mark.parametrize("options", [{}, {"tuning": "lora", "rank": 2}], ids=["full", "lora"])
+def test_a_fine_tuned_model_reads_as_itself(tmp_path, monkeypatch, options):
+    """A causal model of Hugging Face after a fit: its own probabilities, from tokens and from texts."""
+    monkeypatch.setenv("REMISSION_DATA", str(tmp_path / "cache"))
+    gpt2(tmp_path / "gpt2")
+    (tmp_path / "text.txt").write_text(LICENSE.read_text(encoding="utf-8"), encoding="utf-8")
+    source = File(path=str(tmp_path / "text.txt"), tokenizer=str(tmp_path / "gpt2"), length=30)
+    items = source.items()[:40]
+    model = CausalLm(model=str(tmp_path / "gpt2"), batch=8, rate=1e-2, precision="float32", **options)
+    data = Dataset(source.space, items[None], np.zeros((1, 40), np.int32))
+    state = model.fit(data, Streams.of(1, [0]).at(1, "fit"))
+    detector = LabModel(statistic="likelihood")
+    known = detector.knowing(model, state, source.space, tokenizer=str(tmp_path / "gpt2"))
+    wanted = model.log_density(state, items[None])[0] / 30
+    assert detector.score_tokens(known, items) == pytest.approx(wanted, abs=1e-5)
+    assert detector.score(known, [source.space.text(items[0])]) == pytest.approx(wanted[:1], abs=1e-5)
 
 
 @pytest.mark.parametrize("order", [1, 2, 4])
