@@ -187,6 +187,10 @@ FILES = {
     "capture-xmp.jpg": (
         jpeg(segment(0xE1, XMP + ATTRIBUTE.replace("trainedAlgorithmicMedia", "digitalCapture").encode())), "human", "xmp"
     ),
+    "system.jpg": (
+        jpeg(segment(0xE1, XMP + xmp('Iptc4xmpExt:AISystemUsed="Some Model 3"/>').encode())), "synthetic", "xmp"
+    ),
+    "dalle.jpg": (jpeg(segment(0xE1, b"Exif\0\0" + exif({0x0131: "DALL\u00b7E 3"}))), "synthetic", "exif"),
     "credit.jpg": (jpeg(iptc(110, "Made with Google AI")), "synthetic", "iptc"),
     "camera.jpg": (jpeg(segment(0xE1, b"Exif\0\0" + CAMERA)), "human", "exif"),
     "camera.png": (png(chunk(b"eXIf", CAMERA)), "human", "exif"),
@@ -210,6 +214,7 @@ FILES = {
     "screen.jpg": (
         jpeg(segment(0xE1, XMP + ATTRIBUTE.replace("trainedAlgorithmicMedia", "screenCapture").encode())), "unknown", ""
     ),
+    "person.jpg": (jpeg(iptc(80, "Marie Dalle"), iptc(110, "not AI-generated")), "unknown", ""),
     "bare.png": (png(), "unknown", ""),
     "bare.jpg": (jpeg(), "unknown", ""),
     "bare.webp": (webp((b"VP8 ", bytes(7))), "unknown", ""),

@@ -197,6 +197,16 @@ def test_long_texts_are_read_in_windows(world):
     assert mixed[1] == pytest.approx(-total / len(long), abs=1e-5)
 
 
+def test_long_documents_are_judged_by_their_beginning(world):
+    space, model, state, train, held, _ = world
+    detector = LabModel(max_tokens=30)
+    known = detector.knowing(model, state, space, train)
+    text = space.text(held[0])
+    found = detector.score(known, [text, text[:30], text[:30] * 400_000])
+    assert found == pytest.approx([found[1]] * 3, abs=1e-5)
+    assert detector.score_tokens(known, held[:1]) == pytest.approx(found[:1], abs=1e-5)
+
+
 def test_edges(world):
     space, model, state, train, held, _ = world
     for name in ("white-box", "likelihood-ratio", "fast-detectgpt", "lrr"):

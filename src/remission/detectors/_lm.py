@@ -10,6 +10,7 @@ import numpy as np
 from remission.numerics.arrays import Floats
 
 Statistic = Literal["likelihood", "rank", "log-rank", "lrr", "entropy", "fast-detectgpt", "binoculars"]
+LONGEST = 200  # characters per token that are cut at most, so that a document of 10 MB costs no more than its beginning
 PAIRED = frozenset({"fast-detectgpt", "binoculars"})  # statistics that can look through a second model
 
 # columns of remission.networks.scoring.SUMS, which cannot be imported here without torch

@@ -37,10 +37,10 @@ SOURCE_TYPES: dict[str, Kind] = {
 }
 # names under which generators sign; none of them is a word of its own in English
 _GENERATORS = re.compile(
-    r"(?<![\w-])(midjourney|dall[-\u00b7\u2022 ]?e(?:[ -]?[23])?|stable[ -]?diffusion|sdxl|comfyui|invokeai|novelai|fooocus|"
+    r"(?<![\w-])(midjourney|dall[-\u00b7\u2022]e(?:[ -]?[23])?|dalle[23]|stable[ -]?diffusion|sdxl|comfyui|invokeai|novelai|fooocus|"
     r"automatic1111|adobe firefly|firefly image|leonardo\.ai|ideogram(?:\.ai|ai)|google imagen|made with google ai|"
     r"gpt-image|gpt-4o image|openai|chatgpt|bing image creator|black forest labs|recraft(?:\.ai| ai)|playgroundai|"
-    r"dreamstudio|craiyon|nightcafe|ai[- ]generated(?: image)?)(?![\w-])",
+    r"dreamstudio|craiyon|nightcafe|(?<!not )(?<!non-)(?<!non )ai[- ]generated(?: image)?)(?![\w-])",
     re.IGNORECASE,
 )
 _STEPS = re.compile(r"\bSteps: \d+\b")  # of the web interface of AUTOMATIC1111, which many others write, too
@@ -190,7 +190,8 @@ def _of_xmp(found: Carried) -> Iterator[Evidence]:
             if name.startswith("DigitalSource"):
                 yield Evidence(_of_type(text), "xmp", "DigitalSourceType", text[:_SHOWN])
             else:
-                kind: Kind = "synthetic" if _says_generator(name, text) else "unknown"
+                # AISystemUsed (IPTC 2025.1) is there only when a model made the picture
+                kind: Kind = "synthetic" if name == "AISystemUsed" or _says_generator(name, text) else "unknown"
                 yield Evidence(kind, "xmp", name, text[:_SHOWN])
         if _JOB.search(packet):
             yield Evidence("synthetic", "xmp", "description", _JOB.findall(packet)[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from msgspec import Meta
 
 from remission.data import Array, Floats, Integers, Space
 from remission.detectors import _lm_lab, _lm_reference
-from remission.detectors._lm import statistic
+from remission.detectors._lm import LONGEST, statistic
 from remission.errors import DataError, FitError, SpecError
 from remission.interfaces import Detector, Model, State
 
@@ -58,6 +59,7 @@ class LabModel(Detector):
         statistic: see above.
         order: n of the n-gram of human text.
         smoothing: weight of the shorter context, in tokens.
+        max_tokens: longer texts are judged by their beginning.
 
     Raises:
         StoreError: no run folder, or one that keeps no such model; the message says which it keeps.
@@ -80,15 +82,15 @@ class LabModel(Detector):
     ] = "white-box"  # fmt: skip
     order: Annotated[int, Meta(ge=1, le=5)] = 3
     smoothing: Annotated[float, Meta(gt=0)] = 5.0
+    max_tokens: Annotated[int, Meta(ge=2)] = 4096
 
     def content(self) -> str:
         """A hash of the generator's file; empty when the state comes from ``knowing``."""
         if not self.run:
             return ""
-        from remission.networks.checkpoint import fingerprint
-
         path, row = _lm_lab.kept(Path(self.run), self.point, self.replicate, self.generation)
-        return f"{path.name} {row} {fingerprint(path.parent)}"
+        with path.open("rb") as file:
+            return f"{row} {hashlib.file_digest(file, 'sha256').hexdigest()}"
 
     def fit(self, examples: Any, seed: int = 0) -> dict[str, Array]:
         """The generator's weights and, for the ratio, the n-grams of the human examples."""
@@ -140,7 +142,7 @@ class LabModel(Detector):
                 )
         generator = _lm_lab.Generator.of(state)
         encode = generator.spelling.encoder()
-        texts = [encode(item) for item in items]
+        texts = [encode(item[: LONGEST * self.max_tokens]) for item in items]
         return self._scored(state, generator, [np.empty(0, np.int64) if text is None else text for text in texts])
 
     def score_tokens(self, state: dict[str, Array], tokens: Array | Sequence[Integers]) -> Floats:
@@ -160,7 +162,7 @@ class LabModel(Detector):
         return self._scored(state, generator, texts)
 
     def _scored(self, state: dict[str, Array], generator: _lm_lab.Generator, texts: list[Integers]) -> Floats:
-        texts = [text if len(text) >= 2 else text[:0] for text in texts]
+        texts = [text[: self.max_tokens] if len(text) >= 2 else text[:0] for text in texts]
         sums = generator.opened(state)(texts)
         if self.statistic != "white-box" and self.statistic != "likelihood-ratio":
             return statistic(self.statistic, sums)

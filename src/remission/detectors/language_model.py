@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from remission.data import Array, Floats
-from remission.detectors._lm import PAIRED, Statistic, statistic
+from remission.detectors._lm import LONGEST, PAIRED, Statistic, statistic
 from remission.errors import DataError, SpecError, need
 from remission.interfaces import Detector
 
@@ -108,7 +108,7 @@ class LanguageModel(Detector):
         with one_thread():
             where, readers = device(), self._readers()
             longest = min([self.max_tokens, *(self._room(one) for one in readers)])
-            texts = [readers[0].encode(text)[:longest] for text in items]
+            texts = [readers[0].encode(text[: LONGEST * longest])[:longest] for text in items]
             pieces = [Piece(i, tokens) for i, tokens in enumerate(texts) if len(tokens) >= 2]
             laws = [causal_law(one.network, one.start) for one in readers]
             each = 4 * sum(one.rows + 16 * one.width for one in readers)

@@ -15,7 +15,7 @@ from remission.detectors._images import fitted, matched, scored
 from remission.documents import Documents
 from remission.interfaces import Detector
 
-_FLOOR = 1e-6  # of a grey level squared: half of the power that rounding to bytes leaves is five orders above
+_FLOOR = 1e-6  # of a grey level squared: five orders below the power that rounding to bytes leaves
 
 
 class PowerSpectrum(Detector):
