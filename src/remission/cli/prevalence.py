@@ -42,7 +42,7 @@ def command(
         )
     columns = tuple(part.strip() for part in by.split(",") if part.strip())
     fields, paragraphs = show.fields_of(options)
-    fields = replace(fields, columns=(*fields.columns, *columns, "date"))
+    fields = _keeping(fields, columns)
     settings = {key: options[key] for key in ("estimator", "level", "before", "seed")}
     if detector is not None:
         answer, account = _by_detector(
@@ -62,6 +62,14 @@ def command(
     _show(answer)
 
 
+def _keeping(fields: Any, columns: tuple[str, ...]) -> Any:
+    """The fields with those columns kept that are not kept anyway."""
+    from remission.corpus.reading import KEPT
+
+    more = [name for name in columns if name not in ("length", *KEPT, *fields.columns)]
+    return replace(fields, columns=(*fields.columns, *more))
+
+
 def _by_detector(
     detector: Path, paths: tuple[str, ...], fields: Any, paragraphs: bool, columns: tuple[str, ...], drop: bool,
     settings: dict[str, Any], quiet: bool,
@@ -71,7 +79,7 @@ def _by_detector(
     from remission.corpus.reading import labels_of, read_documents
 
     calibrated = detecting.load_calibrated(detector)
-    fields = replace(fields, columns=(*fields.columns, *(name for name in calibrated.strata.by if name != "length")))
+    fields = _keeping(fields, calibrated.strata.by)
     documents, account = read_documents(paths, fields, calibrated.fitted.detector.takes, paragraphs)
     labels = labels_of(documents) if settings["estimator"] == "powered" else None
     with out.progress("prevalence", quiet=quiet) as progress:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from remission.numerics.arrays import Floats
@@ -20,12 +22,17 @@ def mixing_weight(ratio: Floats, weight: Floats, cut: bool = True) -> float:
         weight: (n,) how often each point counts.
         cut: keep pi within 0 .. 1; otherwise within what keeps every density positive.
 
-    >>> mixing_weight(np.array([0.5, 2.0]), np.array([1.0, 1.0]))
+    Returns:
+        The share; NaN when every ratio is 1, which says nothing.
+
+    >>> round(mixing_weight(np.array([0.5, 2.0]), np.array([1.0, 1.0])), 6)
     0.5
     """
     gain = np.asarray(ratio, dtype=float) - 1
     kept = weight > 0
     gain, weight = gain[kept], weight[kept]
+    if not gain.size or np.abs(gain).max() < 1e-12:
+        return math.nan
     low, high = 0.0, 1.0
     if not cut:
         low = -1 / gain.max() * (1 - 1e-9) if gain.max() > 0 else -1.0

@@ -39,8 +39,13 @@ def percentile(
     synthetic = np.empty(0) if scored.synthetic is None else scored.synthetic.weight
     value = share((scored.target.weight, scored.human.weight, synthetic))
     found = np.array([share(draw) for draw in draws(scored, count, seed)])
-    found = found[np.isfinite(found)]
+    return interval(value, found, level, method, len(scored.target))
+
+
+def interval(value: float, found: Floats, level: float, method: str, n: int) -> Estimate:
+    """Value and percentile interval, cut to 0 .. 1; everything when a resample, or the data itself, says nothing."""
+    if not np.isfinite(value) or not np.isfinite(found).all():
+        return Estimate(0.5 if not np.isfinite(value) else min(max(value, 0.0), 1.0), 0.0, 1.0, level, method, n)
     ends = (1 - level) / 2
-    low, high = np.quantile(found, [ends, 1 - ends]) if found.size else (0.0, 1.0)
-    cut = [min(max(float(x), 0.0), 1.0) for x in (value, low, high)]
-    return Estimate(cut[0], min(cut[1], cut[0]), max(cut[2], cut[0]), level, method, len(scored.target))
+    cut = [min(max(float(x), 0.0), 1.0) for x in (value, *np.quantile(found, [ends, 1 - ends]))]
+    return Estimate(cut[0], min(cut[1], cut[0]), max(cut[2], cut[0]), level, method, n)

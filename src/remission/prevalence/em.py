@@ -13,7 +13,7 @@ from remission.errors import DataError
 from remission.estimate import Estimate
 from remission.interfaces import Prevalence
 from remission.numerics.mixing import mixing_weight
-from remission.prevalence._resample import Draw, draws
+from remission.prevalence._resample import Draw, draws, interval
 from remission.scored import Sample, Scored
 
 _CELLS = 400  # of the score, in which a resample is counted: far finer than the noise
@@ -51,9 +51,7 @@ class Em(Prevalence):
             return mixing_weight(density_ratio(_sample(centres, h), _sample(centres, s))(centres), t, cut=False)
 
         found = np.array([share(draw) for draw in draws(scored, self.resamples, seed)])
-        ends = (1 - level) / 2
-        low, high = (min(max(float(x), 0.0), 1.0) for x in np.quantile(found, [ends, 1 - ends]))
-        return Estimate(value, min(low, value), max(high, value), level, self.name(), len(scored.target))
+        return interval(value, found, level, self.name(), len(scored.target))
 
 
 def _cells(samples: tuple[Sample, ...]) -> tuple[Floats, list[np.ndarray]]:
