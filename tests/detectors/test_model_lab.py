@@ -164,14 +164,24 @@ def test_curvature_of_own_text_is_standard_normal(world):
 
 
 def test_the_parts_add_up(world):
-    """The default is the ratio and twice the curvature per token."""
+    """The default is a ratio that is bounded token by token, and half the curvature per token."""
+    from remission.networks.transformer import surprise
+
     space, model, state, train, held, _ = world
-    parts = {}
-    for name in ("white-box", "likelihood-ratio", "fast-detectgpt"):
-        detector = LabModel(statistic=name)
-        parts[name] = detector.score_tokens(detector.knowing(model, state, space, train), held[:20])
-    wanted = parts["likelihood-ratio"] + 2 * parts["fast-detectgpt"] / math.sqrt(LENGTH)
-    assert parts["white-box"] == pytest.approx(wanted, abs=1e-9)
+    detector, curved = LabModel(), LabModel(statistic="fast-detectgpt")
+    network = next(model._networks(state)).eval()
+    blocks = torch.from_numpy(held[:20].copy())
+    with torch.no_grad():
+        p = np.exp(-surprise(network(blocks), blocks).double().numpy())
+    table = _lm_reference.counted(list(train), 3, space.size)
+    h = np.exp(_lm_reference.log_probabilities(table, list(held[:20]), 3, space.size, 5.0))
+    bounded = np.log(p / (p / 2 + h / 2)).mean(axis=1)
+    z = curved.score_tokens(curved.knowing(model, state, space), held[:20])
+    found = detector.score_tokens(detector.knowing(model, state, space, train), held[:20])
+    assert found == pytest.approx(bounded + z / math.sqrt(LENGTH) / 2, abs=1e-5)
+    ratio = LabModel(statistic="likelihood-ratio")
+    found = ratio.score_tokens(ratio.knowing(model, state, space, train), held[:20])
+    assert found == pytest.approx(np.log(p / h).mean(axis=1), abs=1e-5)
 
 
 def test_long_texts_are_read_in_windows(world):
@@ -236,7 +246,7 @@ def test_a_chain_gives_the_probability_of_whole_texts():
     reference = Ngram(order=3, smoothing=2.0)
     law = reference.fit(Dataset(space, human[None], np.zeros((1, 30), np.int32)), Streams.of(1, [0]).at(1, "fit"))
     table = _lm_reference.counted(list(human), 3, 5)
-    first = _lm_reference.log_likelihoods(table, list(human[:, :2]), 3, 5, 2.0)
+    first = [part.sum() for part in _lm_reference.log_probabilities(table, list(human[:, :2]), 3, 5, 2.0)]
     wanted = wanted - (reference.log_density(law, human[None])[0] + first) / 12
     assert detector.score_tokens(known, human) == pytest.approx(wanted, abs=1e-9)
     texts = ["".join("abcde"[token] for token in block) for block in human]
@@ -279,12 +289,13 @@ def test_the_human_reference_is_the_smoothed_chain(order):
     data = Dataset(Space("tokens", (15,), 6), train[None], np.zeros((1, 40), np.int32))
     wanted = chain.log_density(chain.fit(data, Streams.of(1, [0]).at(1, "fit")), test[None])[0]
     table = _lm_reference.counted(list(train), order, 6)
-    starts = _lm_reference.log_likelihoods(table, [text[: order - 1] for text in test], order, 6, 3.0)
-    found = _lm_reference.log_likelihoods(table, list(test), order, 6, 3.0)
-    assert found - starts == pytest.approx(wanted, abs=1e-10)
+    found = _lm_reference.log_probabilities(table, list(test), order, 6, 3.0)
+    assert [part[order - 1 :].sum() for part in found] == pytest.approx(wanted, abs=1e-10)
     ragged = [test[0], test[1][:1], test[2][:0], test[3][:7]]
-    alone = [_lm_reference.log_likelihoods(table, [text], order, 6, 3.0)[0] for text in ragged]
-    assert _lm_reference.log_likelihoods(table, ragged, order, 6, 3.0) == pytest.approx(alone, abs=1e-12)
+    together = _lm_reference.log_probabilities(table, ragged, order, 6, 3.0)
+    for text, part in zip(ragged, together, strict=True):
+        assert part == pytest.approx(_lm_reference.log_probabilities(table, [text], order, 6, 3.0)[0], abs=1e-12)
+        assert len(part) == len(text)
     with pytest.raises(SpecError, match="Lower 'order'"):
         _lm_reference.counted([test[0]], 5, 10_000)
 

@@ -183,7 +183,8 @@ def _told(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 # --- from arrays to sums over tokens ------------------------------------------------------------------------------------
 
 
-Read = Callable[[Sequence[Integers]], Floats]  # texts as token numbers to their sums (n, 7), see networks.scoring
+# texts as token numbers to their sums (n, 7), see networks.scoring, and ln p of every token that is predicted
+Read = Callable[[Sequence[Integers]], tuple[Floats, list[Floats]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,8 +195,8 @@ class Generator:
         model: the kind and its parameters.
         size: V, how many types it knows.
         spelling: how text becomes its tokens.
-        whole: it gives the law of every token, not only the probability of a text; without it only count and
-            likelihood of its sums are numbers.
+        whole: it gives the law of every token, not only the probability of a text; without it count and likelihood of its
+            sums are all there is.
     """
 
     model: Any
@@ -231,7 +232,7 @@ def _chain(model: Any, weights: dict[str, Array]) -> Read:
     space = Space("tokens", blocks.shape[1:], size)
     state = model.fit(Dataset(space, blocks[None], np.zeros((1, len(blocks)), np.int32), weight), None)
 
-    def sums(texts: Sequence[Integers]) -> Floats:
+    def read(texts: Sequence[Integers]) -> tuple[Floats, list[Floats]]:
         out = np.full((len(texts), 7), math.nan)
         lengths = np.array([len(text) for text in texts])
         out[:, COUNT] = np.maximum(lengths - model.order + 1, 0)
@@ -239,9 +240,9 @@ def _chain(model: Any, weights: dict[str, Array]) -> Read:
             here = np.flatnonzero(lengths == length)
             found = model.log_density(state, np.stack([texts[int(k)] for k in here])[None])[0]
             out[here, LIKELIHOOD] = np.maximum(found, IMPOSSIBLE * (length - model.order + 1))
-        return out
+        return out, []
 
-    return sums
+    return read
 
 
 def _transformer(model: Any, weights: dict[str, Array]) -> Read:
@@ -259,12 +260,12 @@ def _transformer(model: Any, weights: dict[str, Array]) -> Read:
     where = device()
     scoring = Scoring(decoder_law(network.to(where).eval()), None, where, 4 * (2 * size + 8 * model.width))
 
-    def sums(texts: Sequence[Integers]) -> Floats:
+    def read(texts: Sequence[Integers]) -> tuple[Floats, list[Floats]]:
         pieces = [piece for i, text in enumerate(texts) if len(text) for piece in windows(i, text, length)]
         with one_thread():
-            return scoring.sums(pieces, len(texts))
+            return scoring.read(pieces, len(texts))
 
-    return sums
+    return read
 
 
 def _causal(model: Any, weights: dict[str, Array]) -> Read:
@@ -293,9 +294,9 @@ def _causal(model: Any, weights: dict[str, Array]) -> Read:
     each = 4 * (causal.rows(config) + 16 * 1024)
     scoring = Scoring(causal_law(network.eval(), start), None, where, each)
 
-    def sums(texts: Sequence[Integers]) -> Floats:
+    def read(texts: Sequence[Integers]) -> tuple[Floats, list[Floats]]:
         pieces = [piece for i, text in enumerate(texts) if len(text) for piece in windows(i, text, window)]
         with one_thread():
-            return scoring.sums(pieces, len(texts))
+            return scoring.read(pieces, len(texts))
 
-    return sums
+    return read

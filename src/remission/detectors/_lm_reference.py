@@ -37,17 +37,17 @@ def counted(texts: Sequence[Integers], order: int, size: int) -> dict[str, Array
     return out
 
 
-def log_likelihoods(
+def log_probabilities(
     table: dict[str, Array], texts: Sequence[Integers], order: int, size: int, smoothing: float
-) -> Floats:
-    """The natural log-probability (n,) of every text, each token given up to ``order`` - 1 before it; 0 for an empty text.
+) -> list[Floats]:
+    """The natural log-probability of every token of every text, given up to ``order`` - 1 before it.
 
     p(w | h) = (c(h w) + s p(w | h')) / (sum over v of c(h v) + s) with s = ``smoothing`` and h' = h without its first token,
     down to the uniform 1 / V (MacKay & Bauman Peto, "A hierarchical Dirichlet language model", 1995).
     """
     lengths = np.array([len(text) for text in texts], np.int64)
     if not lengths.sum():
-        return np.zeros(len(texts))
+        return [np.empty(0)] * len(texts)
     stream = np.concatenate([np.asarray(text, np.int64) for text in texts])
     before = np.arange(stream.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)  # tokens before it in its text
     p = np.full(stream.size, 1.0 / size)
@@ -60,8 +60,7 @@ def log_likelihoods(
         context = mine // size * size
         total = running[np.searchsorted(codes, context + size)] - running[np.searchsorted(codes, context)]
         p[here] = (_looked_up(codes, counts, mine) + smoothing * p[here]) / (total + smoothing)
-    found: Floats = np.bincount(np.repeat(np.arange(len(texts)), lengths), np.log(p), len(texts)).astype(np.float64)
-    return found
+    return np.split(np.log(p), np.cumsum(lengths)[:-1])
 
 
 def _codes(text: Integers, k: int, size: int) -> Integers:

@@ -13,13 +13,13 @@ from msgspec import Meta
 
 from remission.data import Array, Floats, Integers, Space
 from remission.detectors import _lm_lab, _lm_reference
-from remission.detectors._lm import LONGEST, statistic
+from remission.detectors._lm import COUNT, LONGEST, statistic
 from remission.errors import DataError, FitError, SpecError
 from remission.interfaces import Detector, Model, State
 
 _ALONE = ("likelihood", "likelihood-ratio")  # what the probability of a whole text is enough for
 _AGAINST = ("white-box", "likelihood-ratio")  # what needs human text
-_CURVATURE = 2.0  # nats per token for a curvature of 1 per token
+_CURVATURE = 0.5  # nats per token for a curvature of 1 per token
 
 
 class LabModel(Detector):
@@ -28,10 +28,12 @@ class LabModel(Detector):
     With p the law of the generator, h that of human text, and n tokens x_i of a text:
 
     ==================== ==================================================================================================
-    ``white-box``        (1 / n) sum ln (p(x_i) / h(x_i)) + 2 z / sqrt(n), with z the curvature below: the two see different
-                         things. A model that has learned its text by heart finds any other text improbable, which z sees; one
-                         that has not is found out by what people do not write, which the ratio sees
-    ``likelihood-ratio`` the first term alone, in nats per token: the strongest test of p against h, if h were exact
+    ``white-box``        (1 / n) sum ln (p(x_i) / (p(x_i) / 2 + h(x_i) / 2)) + z / (2 sqrt(n)), with z the curvature below: the
+                         two see different things. A model that has learned its text by heart finds any other text
+                         improbable, which z sees; one that has not is found out by what people do not write, which the
+                         ratio sees. Half of p under the ratio bounds what one token can say at ln 2, so that words which h
+                         has never met do not decide
+    ``likelihood-ratio`` (1 / n) sum ln (p(x_i) / h(x_i)), in nats per token: the strongest test of p against h, if h were exact
                          (Neyman and Pearson, Phil. Trans. R. Soc. A 231, 1933)
     ``fast-detectgpt``   z = (sum ln p(x_i) - its expectation under p) / its standard deviation under p, given the text so far
                          (Bao et al., arXiv 2310.05130): for text drawn from p mean 0 and variance 1
@@ -40,8 +42,8 @@ class LabModel(Detector):
 
     h is an n-gram of ``order`` tokens, smoothed with ``smoothing`` tokens of the next shorter context as the model ``ngram`` is. It is
     learned from the human examples, best those that the generator was trained on (what it copies from them is
-    then probable under both) and many: few examples make a poor h. The other statistics need none. The 2 was chosen on two
-    worlds, see ``benchmarks/detect_lab.py``, where anything from 1 to 4 separates about as well.
+    then probable under both) and many: few examples make a poor h. The other statistics need none. The weight of z was
+    chosen on two models of other seeds than those of ``benchmarks/detect_lab.py``; there a quarter does as well.
 
     A transformer reads texts that are longer than its blocks in overlapping stretches, each after at least half a block; an
     n-gram gives the probability of whole texts only, so ``likelihood-ratio`` and ``likelihood``, and its first ``order`` - 1
@@ -163,7 +165,7 @@ class LabModel(Detector):
 
     def _scored(self, state: dict[str, Array], generator: _lm_lab.Generator, texts: list[Integers]) -> Floats:
         texts = [text[: self.max_tokens] if len(text) >= 2 else text[:0] for text in texts]
-        sums = generator.opened(state)(texts)
+        sums, own = generator.opened(state)(texts)
         if self.statistic != "white-box" and self.statistic != "likelihood-ratio":
             return statistic(self.statistic, sums)
         table = {
@@ -171,13 +173,11 @@ class LabModel(Detector):
         }
         if not table:
             raise DataError("This state was made for another statistic: it holds no n-grams of human text. Fit again.")
-        human = _lm_reference.log_likelihoods(table, texts, self.order, generator.size, self.smoothing)
-        counts = np.array([len(text) for text in texts])
-        own = statistic("likelihood", sums)  # per predicted token: a generator may be given the first ones
-        ratio = own - np.divide(human, counts, out=np.full(len(texts), math.nan), where=counts > 0)
-        if self.statistic == "likelihood-ratio":
-            return ratio
-        return ratio + _CURVATURE * statistic("fast-detectgpt", sums) / np.sqrt(np.maximum(counts, 1))
+        human = _lm_reference.log_probabilities(table, texts, self.order, generator.size, self.smoothing)
+        if self.statistic == "likelihood-ratio":  # per predicted token: a generator may be given the first ones
+            return statistic("likelihood", sums) - np.array([part.mean() if part.size else math.nan for part in human])
+        curvature = statistic("fast-detectgpt", sums) / np.sqrt(np.maximum(sums[:, COUNT], 1))
+        return np.array([_bounded(*pair) for pair in zip(own, human, strict=True)]) + _CURVATURE * curvature
 
     def _reference(self, texts: Sequence[Integers], size: int) -> dict[str, Array]:
         table = _lm_reference.counted(texts, self.order, size)
@@ -191,3 +191,10 @@ class LabModel(Detector):
                 f"whole texts. Try statistic = 'likelihood-ratio' or 'likelihood'."
             )
         return state
+
+
+def _bounded(own: Floats, human: Floats) -> float:
+    """The mean of ln (p / (p / 2 + h / 2)) over the tokens that p predicts, from ln p and ln h."""
+    if not own.size:
+        return math.nan
+    return math.log(2) - float(np.logaddexp(0.0, human[len(human) - len(own) :] - own).mean())

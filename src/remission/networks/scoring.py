@@ -20,6 +20,7 @@ from remission.networks.device import autocast
 from remission.networks.transformer import Decoder
 
 Tokens = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 Law = Callable[[Tensor], Tensor]  # tokens (b, t) to logits (b, t, V) of each token given those before it
 
 SUMS = ("count", "likelihood", "rank", "log-rank", "entropy", "expected", "variance")
@@ -28,13 +29,13 @@ AT_ONCE = 256  # texts at most
 SLICE = 2**22  # numbers of a table of logits that are worked on together: they stay in the cache
 
 
-def token_sums(logits: Tensor, wanted: Tensor, counted: Tensor, observed: Tensor | None = None) -> Tensor:
-    """What a text's tokens add up to, (b, 7) float64 in the order of ``SUMS``.
+def token_terms(logits: Tensor, wanted: Tensor, counted: Tensor, observed: Tensor | None = None) -> Tensor:
+    """What each token of a text adds to its sums, (b, t, 7) float64 in the order of ``SUMS``; 0 at places that do not count.
 
-    With p the law of the scoring model and q that of the observer (p itself when there is none), over counted places:
+    With p the law of the scoring model and q that of the observer (p itself when there is none):
 
     =============== ==============================================================
-    ``count``       places
+    ``count``       1
     ``likelihood``  ln p(x)
     ``rank``        1 + tokens that are more probable under p than x
     ``log-rank``    ln of that
@@ -56,11 +57,11 @@ def token_sums(logits: Tensor, wanted: Tensor, counted: Tensor, observed: Tensor
     rows = [_of_places([one[k : k + step] for one in tables], words[k : k + step]) for k in range(0, len(words), step)]
     found = torch.cat(rows).view(*wanted.shape, len(SUMS))
     # a text that is padded must not meet the numbers of its padding, which may be infinite
-    return torch.where(counted.to(found.device)[..., None], found, 0.0).sum(dim=1)
+    return torch.where(counted.to(found.device)[..., None], found, 0.0)
 
 
 def _of_places(tables: list[Tensor], words: Tensor) -> Tensor:
-    """The terms of the sums, (places, 7) float64."""
+    """The terms of some places, (places, 7) float64."""
     own = tables[0].float().log_softmax(dim=-1)
     p = own.exp()
     known = own.gather(-1, words[:, None])
@@ -108,32 +109,45 @@ class Scoring:
     each: int = 2**16
     bf16: bool = False
 
-    @torch.no_grad()
-    def sums(self, pieces: Sequence[Piece], count: int) -> npt.NDArray[np.float64]:
-        """The sums (count, 7) of every text over its pieces; 0 for a text without any.
+    def sums(self, pieces: Sequence[Piece], count: int) -> Floats:
+        """The sums (count, 7) of every text over its pieces; 0 for a text without any."""
+        return self.read(pieces, count)[0]
 
-        Pieces of like length are read together, padded at the end. What follows is invisible to a causal model, so a
-        text's sums do not depend on its neighbours but for the last bits of the sums inside a network: in float32
+    @torch.no_grad()
+    def read(self, pieces: Sequence[Piece], count: int) -> tuple[Floats, list[Floats]]:
+        """The sums (count, 7) of every text over its pieces, and ln p of each of its tokens that count, in order.
+
+        Pieces of like length are read together, padded at the end. What follows is invisible to a causal model, so what
+        a text gets does not depend on its neighbours but for the last bits of the sums inside a network: in float32
         scores agree to about 1e-5, in bfloat16 to about 1e-2.
         """
         out = np.zeros((count, len(SUMS)))
+        tokens: list[Floats] = [np.empty(0)] * len(pieces)
         order = sorted(range(len(pieces)), key=lambda k: -len(pieces[k].tokens))
         start = 0
         while start < len(order):
             longest = len(pieces[order[start]].tokens)
             room = ROOM.get(self.where.type, ROOM["cpu"]) // (self.each * longest)
-            some = [pieces[k] for k in order[start : start + max(1, min(AT_ONCE, room))]]
+            places = order[start : start + max(1, min(AT_ONCE, room))]
+            some = [pieces[k] for k in places]
 
-            def work(begin: int, end: int, some: list[Piece] = some) -> Tensor:
-                return self._read(some[begin:end])
+            def work(begin: int, end: int, some: list[Piece] = some, longest: int = longest) -> Tensor:
+                return self._read(some[begin:end], longest)
 
             found = in_chunks(len(some), len(some), work).numpy()
-            np.add.at(out, [one.text for one in some], found)
+            np.add.at(out, [one.text for one in some], found[:, : len(SUMS)])
+            likely = found[:, len(SUMS) :]
+            left = longest - likely.shape[1]
+            for row, k in enumerate(places):
+                tokens[k] = likely[row, max(0, pieces[k].skip - left) : len(pieces[k].tokens) - left]
             start += len(some)
-        return out
+        texts: list[list[Floats]] = [[] for _ in range(count)]
+        for piece, part in zip(pieces, tokens, strict=True):
+            texts[piece.text].append(part)
+        return out, [np.concatenate(parts) if parts else np.empty(0) for parts in texts]
 
-    def _read(self, pieces: list[Piece]) -> Tensor:
-        longest = max(len(one.tokens) for one in pieces)
+    def _read(self, pieces: list[Piece], longest: int) -> Tensor:
+        """The sums of each piece, then ln p of each of its places, (b, 7 + t)."""
         padded = np.zeros((len(pieces), longest), np.int64)
         counted = np.zeros((len(pieces), longest), np.bool_)
         for row, one in enumerate(pieces):
@@ -144,7 +158,8 @@ class Scoring:
             logits = self.law(tokens)
             observed = None if self.observer is None else self.observer(tokens)
         left = longest - logits.shape[1]  # tokens a model cannot predict because nothing stands before them
-        return token_sums(logits, tokens[:, left:], torch.from_numpy(counted)[:, left:], observed)
+        terms = token_terms(logits, tokens[:, left:], torch.from_numpy(counted)[:, left:], observed)
+        return torch.cat([terms.sum(dim=1), terms[:, :, SUMS.index("likelihood")]], dim=1)
 
 
 def causal_law(network: nn.Module, start: int | None) -> Law:
