@@ -1,0 +1,60 @@
+"""One score from several: a logistic mixture without negative weights, fitted to cross-fitted scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from remission.numerics.arrays import Floats
+
+RIDGE = 0.01
+
+
+def mixed(scores: Floats, weights: Floats) -> Floats:
+    """The mixture of scorers (n, k) as logits (n,); a row at a time, so that it does not depend on other rows."""
+    return np.einsum("ij,j->i", scores, weights[:-1]) + weights[-1]
+
+
+def mixture(scores: Floats, synthetic: npt.NDArray[np.bool_], weight: Floats, count: int) -> Floats:
+    """Weights (k,) and a constant (last) of scorers (n, k); no weight is negative.
+
+    A scorer that is right on its own must not be turned round because another is more right: that is what breaks
+    first on a new domain. Equal standardised weights are the prior.
+
+    Args:
+        scores: (n, k), of items the scorers were not fitted on.
+        synthetic: (n,).
+        weight: (n,) of each item.
+        count: k; with no item at all the first scorer stands alone.
+    """
+    from scipy.optimize import minimize
+
+    if not len(scores):
+        return np.eye(1, count + 1)[0]
+    middle, spread = scores.mean(axis=0), scores.std(axis=0) + 1e-12
+    sides = np.where(synthetic, 1.0, -1.0)
+    standard = np.column_stack([(scores - middle) / spread, np.ones(len(scores))])
+    share = weight / weight.sum()
+
+    def loss(free: Floats) -> tuple[float, Floats]:
+        margin = sides * (standard @ free)
+        slope = -(standard.T @ (share * sides / (1.0 + np.exp(np.clip(margin, -500, 500)))))
+        away = np.append(free[:count] - 1.0 / count, 0.0)
+        return float(share @ np.logaddexp(0.0, -margin) + RIDGE / 2 * away @ away), slope + RIDGE * away
+
+    start = np.append(np.full(count, 1.0 / count), 0.0)
+    bounds = [(0.0, None)] * count + [(None, None)]
+    found = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x
+    slopes = found[:count] / spread
+    return np.append(slopes, found[count] - slopes @ middle)
+
+
+def separation(scores: Floats, synthetic: npt.NDArray[np.bool_]) -> float:
+    """AUROC: the chance that a synthetic item scores above a human one, ties half. 0.5 where a class is missing."""
+    from scipy.stats import rankdata
+
+    many = int(synthetic.sum())
+    other = synthetic.size - many
+    if many == 0 or other == 0:
+        return 0.5
+    return float((rankdata(scores)[synthetic].sum() - many * (many + 1) / 2) / (many * other))
