@@ -27,6 +27,7 @@ from remission.models.transformer import Transformer
 from remission.models.unigram import Unigram
 from remission.networks import vocabulary
 from remission.networks.rebuilt import rebuilt
+from remission.notes import collected
 from remission.rng import Streams
 from remission.sources.file import File
 from remission.sources.prose import Prose
@@ -205,6 +206,25 @@ def test_long_texts_are_read_in_windows(world):
     assert detector.score_tokens(known, [long]) == pytest.approx([-total / len(long)], abs=1e-5)
     mixed = detector.score_tokens(known, [held[0], long, held[1][:9]])
     assert mixed[1] == pytest.approx(-total / len(long), abs=1e-5)
+
+
+def test_all_statistics_from_one_reading(world):
+    space, model, state, train, held, _ = world
+    known = LabModel().knowing(model, state, space, train)
+    found = LabModel().statistics(known, held[:9])
+    assert len(found) == 8
+    for name, scores in found.items():
+        assert np.array_equal(scores, LabModel(statistic=name).score_tokens(known, held[:9]))
+    bare = LabModel(statistic="likelihood").knowing(model, state, space)
+    assert set(LabModel().statistics(bare, held[:9])) == set(found) - {"white-box", "likelihood-ratio"}
+
+
+def test_human_examples_that_cannot_be_cut_are_told(folder):
+    source = Experiment.from_toml(RUN).source
+    texts = [source.space.text(block) for block in source.items()[:40]]
+    with collected() as told:
+        LabModel(run=str(folder)).fit(Documents([*texts, "a \u2603"]))
+    assert any("1 of 41 human examples" in line for line in told)
 
 
 def test_long_documents_are_judged_by_their_beginning(world):

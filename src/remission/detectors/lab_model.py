@@ -16,9 +16,12 @@ from remission.detectors import _lm_lab, _lm_reference
 from remission.detectors._lm import COUNT, LONGEST, statistic
 from remission.errors import DataError, FitError, SpecError
 from remission.interfaces import Detector, Model, State
+from remission.notes import say
 
+Name = Literal["white-box", "likelihood-ratio", "fast-detectgpt", "likelihood", "log-rank", "rank", "lrr", "entropy"]
 _ALONE = ("likelihood", "likelihood-ratio")  # what the probability of a whole text is enough for
-_AGAINST = ("white-box", "likelihood-ratio")  # what needs human text
+_AGAINST: tuple[Name, ...] = ("white-box", "likelihood-ratio")  # what needs human text
+_OTHERS: tuple[Name, ...] = ("fast-detectgpt", "likelihood", "log-rank", "rank", "lrr", "entropy")
 _CURVATURE = 0.5  # nats per token for a curvature of 1 per token
 
 
@@ -79,9 +82,7 @@ class LabModel(Detector):
     point: Annotated[int, Meta(ge=0)] = 0
     replicate: Annotated[int, Meta(ge=0)] = 0
     generation: Annotated[int, Meta(ge=0)] = 0
-    statistic: Literal[
-        "white-box", "likelihood-ratio", "fast-detectgpt", "likelihood", "log-rank", "rank", "lrr", "entropy"
-    ] = "white-box"  # fmt: skip
+    statistic: Name = "white-box"
     order: Annotated[int, Meta(ge=1, le=5)] = 3
     smoothing: Annotated[float, Meta(gt=0)] = 5.0
     max_tokens: Annotated[int, Meta(ge=2)] = 4096
@@ -108,6 +109,11 @@ class LabModel(Detector):
         human = examples if examples.synthetic is None else examples.take(~examples.synthetic)
         encode = generator.spelling.encoder()
         texts = [tokens for tokens in map(encode, human.items) if tokens is not None]
+        if len(texts) < len(human):
+            say(
+                f"lab-model: {len(human) - len(texts)} of {len(human)} human examples have types that the generator does not "
+                f"know, and were left out"
+            )
         return self._checked(state | self._reference(texts, generator.size))
 
     def knowing(
@@ -163,18 +169,35 @@ class LabModel(Detector):
                 )
         return self._scored(state, generator, texts)
 
+    def statistics(self, state: dict[str, Array], tokens: Array | Sequence[Integers]) -> dict[str, Floats]:
+        """Every statistic (n,) that a state can give, from one reading; with human n-grams in it all of them."""
+        generator = _lm_lab.Generator.of(state)
+        read = self._read(state, generator, [np.asarray(text, np.int64) for text in tokens])
+        ratios = _AGAINST if _table(state) else ()
+        names = [*ratios, *_OTHERS] if generator.whole else [name for name in (*ratios, *_OTHERS) if name in _ALONE]
+        return {name: self._statistic(name, *read) for name in names}
+
     def _scored(self, state: dict[str, Array], generator: _lm_lab.Generator, texts: list[Integers]) -> Floats:
+        if self.statistic in _AGAINST and not _table(state):
+            raise DataError("This state was made for another statistic: it holds no n-grams of human text. Fit again.")
+        return self._statistic(self.statistic, *self._read(state, generator, texts))
+
+    def _read(
+        self, state: dict[str, Array], generator: _lm_lab.Generator, texts: list[Integers]
+    ) -> tuple[Floats, list[Floats], list[Floats]]:
+        """The sums of every text, ln p of its predicted tokens, and ln h of all of them (empty without n-grams)."""
         texts = [text[: self.max_tokens] if len(text) >= 2 else text[:0] for text in texts]
         sums, own = generator.opened(state)(texts)
-        if self.statistic != "white-box" and self.statistic != "likelihood-ratio":
-            return statistic(self.statistic, sums)
-        table = {
-            name.removeprefix("reference."): array for name, array in state.items() if name.startswith("reference.")
-        }
+        table = _table(state)
         if not table:
-            raise DataError("This state was made for another statistic: it holds no n-grams of human text. Fit again.")
-        human = _lm_reference.log_probabilities(table, texts, self.order, generator.size, self.smoothing)
-        if self.statistic == "likelihood-ratio":  # per predicted token: a generator may be given the first ones
+            return sums, own, []
+        return sums, own, _lm_reference.log_probabilities(table, texts, self.order, generator.size, self.smoothing)
+
+    @staticmethod
+    def _statistic(name: Name, sums: Floats, own: list[Floats], human: list[Floats]) -> Floats:
+        if name != "white-box" and name != "likelihood-ratio":
+            return statistic(name, sums)
+        if name == "likelihood-ratio":  # per predicted token: a generator may be given the first ones
             return statistic("likelihood", sums) - np.array([part.mean() if part.size else math.nan for part in human])
         curvature = statistic("fast-detectgpt", sums) / np.sqrt(np.maximum(sums[:, COUNT], 1))
         return np.array([_bounded(*pair) for pair in zip(own, human, strict=True)]) + _CURVATURE * curvature
@@ -191,6 +214,11 @@ class LabModel(Detector):
                 f"whole texts. Try statistic = 'likelihood-ratio' or 'likelihood'."
             )
         return state
+
+
+def _table(state: dict[str, Array]) -> dict[str, Array]:
+    """The n-grams of human text in a state."""
+    return {name.removeprefix("reference."): array for name, array in state.items() if name.startswith("reference.")}
 
 
 def _bounded(own: Floats, human: Floats) -> float:
