@@ -30,6 +30,14 @@ TITLES = {
         "The closed forms that `remission predict` evaluates. See also [theory](../theory.md). *Row* is the number by "
         "which the notes, the tests and other pages name a law.",
     ),
+    "detectors": (
+        "Detectors",
+        "What scores how likely an item is synthetic: `remission detect fit --kind`. See also [detection](../detection.md).",
+    ),
+    "prevalence": (
+        "Prevalence",
+        "Estimators of the share that is synthetic: `remission prevalence --estimator`. See also [detection](../detection.md).",
+    ),
 }
 SCHEDULE = ("int | float | list of int | float | Ramp", "[schedule](../experiment-file.md#schedules)")
 _ITEM = re.compile(r"^(\S[^:]*): (.*)$")
@@ -184,6 +192,8 @@ def _commands() -> str:
         if command is None:
             raise LookupError(name)
         blocks += [f"## {name}", _help(command, f"remission {name}")]
+        for inner, one in getattr(command, "commands", {}).items():
+            blocks += [f"### {name} {inner}", _help(one, f"remission {name} {inner}")]
     blocks.append(
         "Exit codes of every command: 0 done; 1 the answer is no (a replicate that cannot be re-created); 2 wrong usage or "
         "bad input, with one message on stderr; 130 interrupted."

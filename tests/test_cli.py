@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from remission import registry
 from remission.cli import COMMANDS
 from remission.cli import _run as command_line
 
@@ -78,7 +79,7 @@ def test_every_command_in_turn(file: Path, tmp_path: Path, capsys: pytest.Captur
     assert any(name.endswith(".svg") for name in files)
     assert any(name.endswith(".csv") for name in files)
     assert command_line(["list", "--json"]) == 0
-    assert set(said(capsys)["parts"]) == {"sources", "models", "regimes", "curators", "metrics", "theory"}
+    assert set(said(capsys)["parts"]) == set(registry.FOLDERS)
     assert command_line(["show", "model", "gmm", "--json"]) == 0
     assert "components" in {parameter["name"] for parameter in said(capsys)["parameters"]}
     assert command_line(["run", str(file), "--dry-run", "--json"]) == 0
