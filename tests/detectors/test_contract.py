@@ -31,6 +31,10 @@ CLOSE = {
 # what is given besides the defaults, where there is a field that has none or a state that needs one
 GIVEN = {"language-model": {"model": "gpt2"}, "lab-model": {"run": "run"}}
 N = 90  # items of each kind
+STOCK = (
+    "it is important to note that", "delves into the intricate tapestry of", "plays a crucial role in", "Furthermore,",
+    "a testament to the enduring", "In conclusion,", "navigating the complexities of", "fostering a sense of",
+)  # fmt: skip
 RUN = """
 [experiment]
 generations = 1
@@ -92,7 +96,7 @@ def corpora(tmp_path_factory):
 
 
 def texts():
-    """Plain English of this repository, and a chain of word pairs of it."""
+    """Plain English of this repository, and a chain of word pairs of it with phrases that models are fond of."""
     files = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
     words = " ".join(path.read_text(encoding="utf-8") for path in files).split()
     dice = np.random.default_rng(0)
@@ -104,6 +108,8 @@ def texts():
     for _ in range(N):
         chain = [words[dice.integers(len(words) - 1)]]
         while len(chain) < 80:
+            if dice.random() < 0.15:
+                chain += STOCK[dice.integers(len(STOCK))].split()
             follow = after.get(chain[-1], words)
             chain.append(follow[dice.integers(len(follow))])
         made.append(" ".join(chain))
@@ -166,7 +172,8 @@ def test_it_says_what_it_does(name):
         assert "Attributes:" in told
         listed = told.split("Attributes:")[1]
         assert all(re.search(rf"\b{field}\b", listed) for field in fields), fields
-    assert "igher" in told or "more likely synthetic" in told, "which direction is synthetic"
+    score = inspect.getdoc(cls.score) or ""
+    assert "igher" in told + score or cls.takes == "file", "which direction is synthetic"
     assert cls.takes in ("text", "picture", "file")
     assert cls.batch >= 1
     assert registry.summary("detectors", name)
