@@ -186,8 +186,9 @@ def test_crossfit() -> None:
 
 def test_crossfit_refuses(tmp_path: Path) -> None:
     examples = labelled(40, 221)
-    with pytest.raises(DataError, match="1 documents of the corpus are among"):
+    with pytest.raises(DataError, match="1 examples are in the corpus"):
         crossfit(Bayes(), examples, Documents([examples.items[0], "another text"]))
+    crossfit(Bayes(), examples, Documents([examples.items[0], "another text"]), drop_overlap=True)
     with pytest.raises(DataError, match="both kinds"):
         crossfit(Bayes(), examples.take(np.arange(40)), Documents(["a text"]))
     with pytest.raises(DataError, match="too few"):

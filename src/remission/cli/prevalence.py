@@ -24,7 +24,9 @@ from remission.cli import _output as out
 @click.option("--level", default=0.95, show_default=True, help="Of the intervals.")
 @click.option("--before", default="2022-01-01", show_default=True, help="Documents dated earlier count as human.")
 @click.option("--seed", default=0, show_default=True, help="Of what is resampled and cross-fitted.")
-@click.option("--drop-overlap", is_flag=True, help="Drop, and count, documents that the detector knows.")
+@click.option(
+    "--drop-overlap", is_flag=True, help="Drop documents that the detector knows; with --examples, from these."
+)
 @show.with_fields
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
@@ -100,7 +102,15 @@ def _by_examples(
     known, _ = detecting.read_labelled(examples, replace(fields, where={}), kind.takes, paragraphs)
     labels = labels_of(documents) if settings["estimator"] == "powered" else None
     with out.progress("cross-fit", quiet=quiet) as progress:
-        found = crossfit(kind, known, documents, options["folds"], options["seed"], progress=progress)
+        found = crossfit(
+            kind,
+            known,
+            documents,
+            options["folds"],
+            options["seed"],
+            progress=progress,
+            drop_overlap=options["drop_overlap"],
+        )
     return prevalence_by_examples(documents, found, columns, labels, **settings), account
 
 

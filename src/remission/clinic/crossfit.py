@@ -62,6 +62,7 @@ def crossfit(
     seed: int = 0,
     weight: Floats | None = None,
     progress: Callable[[float, float], None] | None = None,
+    drop_overlap: bool = False,
 ) -> Crossfitted:
     """Fit detectors to all but a part of the examples, each part in turn; score that part and the corpus with each.
 
@@ -76,19 +77,24 @@ def crossfit(
         seed: of the folds and the fits.
         weight: (len(target),) how often each item of the corpus occurs.
         progress: told (folds done, folds).
+        drop_overlap: learn nothing from examples that are in the corpus. (Leaving them out of the corpus instead would
+            change its share.)
 
     Raises:
         DataError: one class only, too few units, or an item of the corpus among the examples.
     """
+    corpus = set(target.hashes())
+    shared = np.array([name in corpus for name in examples.hashes()], dtype=bool)
+    if shared.any() and not drop_overlap:
+        raise DataError(
+            f"{int(shared.sum())} examples are in the corpus; scores of what a detector was fitted to say nothing. Take them "
+            "out of the examples, or let them be dropped (--drop-overlap)."
+        )
+    if shared.any():
+        examples = examples.take(~shared)
     labels = examples.synthetic
     if labels is None or labels.all() or not labels.any():
         raise DataError("Cross-fitting needs labelled examples of both kinds, human and synthetic.")
-    shared = set(examples.hashes()) & set(target.hashes())
-    if shared:
-        raise DataError(
-            f"{len(shared)} documents of the corpus are among the examples. Take them out of one of the two: scores of what "
-            "a detector was fitted to say nothing."
-        )
     fold = _folds(examples.sampling_units, folds, seed)
     judged = np.zeros(len(examples))
     scores = np.empty((folds, len(target)))
