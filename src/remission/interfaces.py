@@ -362,6 +362,10 @@ class Detector(Component, ABC):
     def score(self, state: dict[str, Array], items: Sequence[Any]) -> Floats:
         """Scores (n,); NaN for an item it cannot judge. An item's score does not depend on its neighbours."""
 
+    def seen(self, items: Sequence[Any]) -> Sequence[Any]:
+        """What is left of items after its own normalisation; the artefact audit looks at that as well."""
+        return items
+
     def content(self) -> str:
         """A hash of the files it is given (weights, tokenizer), which are part of its identity; empty: none."""
         return ""

@@ -106,7 +106,7 @@ def audit(documents: Documents, detector: Detector | None = None) -> Audit:
 
     Features of texts are those of :mod:`remission.calibration.characters` (newlines, blanks, case, punctuation, quotes, long
     words, length, encoding oddities...); of pictures, size and format. Each is looked at on the raw items, and on what the
-    detector makes of them if it has a method ``seen(items)``.
+    detector makes of them (``Detector.seen``).
 
     A feature leaks when its AUROC is above 0.70 with confidence: the interval is Wilson's with the widest variance any
     distribution can have and as many items as the smaller class has units, simultaneous over all features, domains and
@@ -121,9 +121,8 @@ def audit(documents: Documents, detector: Detector | None = None) -> Audit:
     if synthetic is None or synthetic.all() or not synthetic.any():
         return Audit(())
     views = {"raw": item_features(documents.items)}
-    seen = getattr(detector, "seen", None)
-    if seen is not None:
-        views["seen"] = item_features(seen(documents.items))
+    if detector is not None and type(detector).seen is not Detector.seen:
+        views["seen"] = item_features(detector.seen(documents.items))
     names = sorted(set(documents.column("domain").tolist()) - {""})
     places = {"": np.ones(len(documents), bool)}
     if len(names) > 1:

@@ -8,6 +8,7 @@ import numpy as np
 
 from remission.errors import DataError
 from remission.estimate import Estimate
+from remission.numerics import proportions
 from remission.numerics.arrays import Floats, Integers
 from remission.numerics.discrepancy import chance_above
 
@@ -21,14 +22,8 @@ def clopper_pearson(hits: float, n: float, level: float = 0.95) -> Estimate:
     >>> round(found.high, 4)
     0.0123
     """
-    from scipy.special import betaincinv
-
-    if n <= 0:
-        return Estimate(math.nan, 0.0, 1.0, level, "clopper-pearson", 0)
-    tail = (1.0 - level) / 2.0
-    low = float(betaincinv(hits, n - hits + 1.0, tail)) if hits > 0 else 0.0
-    high = float(betaincinv(hits + 1.0, n - hits, 1.0 - tail)) if hits < n else 1.0
-    return Estimate(hits / n, low, high, level, "clopper-pearson", round(n))
+    low, high = proportions.clopper_pearson(hits, n, level)
+    return Estimate(hits / n if n > 0 else math.nan, low, high, level, "clopper-pearson", round(n))
 
 
 def rate_of_units(flagged: Floats, units: Integers, level: float = 0.95) -> Estimate:
