@@ -57,7 +57,7 @@ class Documents:
 
     def take(self, index: npt.NDArray[Any]) -> Documents:
         """The items at these places, or where a mask is true."""
-        places = np.flatnonzero(index) if index.dtype == np.bool_ else index
+        places: npt.NDArray[Any] = np.flatnonzero(index) if index.dtype == np.bool_ else index
         return Documents(
             [self.items[place] for place in places],
             {name: column[places] for name, column in self.columns.items()},
