@@ -96,10 +96,11 @@ def table(title: str, scored: dict[str, Any], goal: bool) -> bool:
 def world(name: str, source: Any, model: Transformer, train: int, count: int, seed: int, quick: bool) -> bool:
     """One source of text: train, write, score, print."""
     items, size, space = source.items(), source.space.size, source.space
-    # the first blocks are learned; every second of the rest is tested on, the others calibrate and are the other humans
+    # the first blocks are learned; the last third of the others is the other human text, apart from what is judged; the rest
+    # is tested on and calibrated on in turns, for a threshold holds for text of one kind only
     real, rest = items[:train], items[train : 3 * train]
-    test, other = rest[::2][:800], rest[1::2]
-    calibration, spare = other[: len(other) // 2][:800], other[len(other) // 2 :]
+    judged, spare = rest[: 2 * len(rest) // 3], rest[2 * len(rest) // 3 :]
+    test, calibration = judged[::2][:800], judged[1::2][:800]
     states = generations(name, model, real, size, count, seed)
     detector = LabModel()
     met = True
