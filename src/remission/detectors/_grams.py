@@ -25,48 +25,46 @@ WORDS_UP_TO, MASKED_UP_TO, LETTERS = 2, 3, (3, 5)
 LEAST = 2  # units that hold an n-gram
 PRIOR = 4.0  # documents of either class that an n-gram is thought to have been in
 LETTER_SCALE = 6.0  # brings a row of letters near length 1, as rows of words are
-COLUMNS = 4  # scores: logistic regression, mean log-ratio of words, of masked words, of letters
 
 
-def fit(training: Training, bits: int, penalty: float) -> dict[str, Array]:
-    """Weights of every bucket: of one logistic regression on all three kinds, and of class log-ratios.
+def fit(training: Training, bits: int, penalty: float, mask: bool = False) -> dict[str, Array]:
+    """Weights of every bucket: of one logistic regression on all kinds, and of class log-ratios.
 
     Args:
         training: the examples.
         bits: logarithm of the number of buckets of each kind.
         penalty: C of the regression, the inverse of its ridge.
+        mask: count n-grams of masked words besides those of words and letters.
     """
     reading = training.reading
-    frequent = _frequent(reading)
+    state: dict[str, Array] = {}
     counts = {
         "words": word_grams(reading, reading.hashes, WORDS_UP_TO, bits),
-        "masked": word_grams(reading, masked(reading, frequent), MASKED_UP_TO, bits),
         "letters": letter_grams(reading, *LETTERS, bits),
     }
+    if mask:
+        state["frequent"] = _frequent(reading)
+        counts["masked"] = word_grams(reading, masked(reading, state["frequent"]), MASKED_UP_TO, bits)
     tables = {name: np.zeros((1 << bits, 3), np.float32) for name in counts}
     known = {}
     for name, found in counts.items():
         known[name] = document_frequency(found, bits, training.units) >= LEAST
         tables[name][:, 2] = _log_ratios(found, training, known[name], bits)
     constant = _regression(counts, known, tables, training, penalty)
-    return {"frequent": frequent, "constant": np.array([constant]), **tables}
+    return state | {"constant": np.array([constant]), **tables}
 
 
 def scores(state: dict[str, Array], reading: Reading) -> Floats:
-    """The scorers of each text (m, COLUMNS)."""
-    out = np.empty((reading.count, COLUMNS))
+    """The regression, and the mean log-ratio of each kind (words, letters, masked), of every text (m, 1 + kinds)."""
+    parts = [np.empty((reading.count, 2)) for _ in range(3 if "masked" in state else 2)]
     bits = int(state["words"].shape[0]).bit_length() - 1
-    part = np.empty((reading.count, 2))
-    word_scores(reading.hashes, reading.starts, WORDS_UP_TO, bits, state["words"], part)
-    out[:, 0], out[:, 1] = state["constant"][0] + part[:, 0], part[:, 1]
-    hidden = masked(reading, state["frequent"])
-    word_scores(hidden, reading.starts, MASKED_UP_TO, bits, state["masked"], part)
-    out[:, 0] += part[:, 0]
-    out[:, 2] = part[:, 1]
-    letter_scores(*reading, *LETTERS, bits, state["letters"], part)
-    out[:, 0] += part[:, 0]
-    out[:, 3] = part[:, 1]
-    return out
+    word_scores(reading.hashes, reading.starts, WORDS_UP_TO, bits, state["words"], parts[0])
+    letter_scores(*reading, *LETTERS, bits, state["letters"], parts[1])
+    if "masked" in state:
+        hidden = masked(reading, state["frequent"])
+        word_scores(hidden, reading.starts, MASKED_UP_TO, bits, state["masked"], parts[2])
+    regression = state["constant"][0] + sum(part[:, 0] for part in parts)
+    return np.column_stack([regression, *(part[:, 1] for part in parts)])
 
 
 def _frequent(reading: Reading) -> Words:
@@ -105,7 +103,7 @@ def _regression(
     from scipy.sparse import hstack
     from sklearn.linear_model import LogisticRegression
 
-    blocks, scales = [], {}
+    blocks, scales, share = [], {}, 1.0 / np.sqrt(len(counts))
     for name, found in counts.items():
         scale = np.zeros(tables[name].shape[0])
         if name == "letters":
@@ -115,13 +113,13 @@ def _regression(
         if name != "letters":
             tables[name][:, 1] = scale
         scales[name] = scale
-        blocks.append(_rows(found, known[name], scale, name == "letters"))
-    model = LogisticRegression(C=penalty, solver="liblinear", tol=1e-3)
+        blocks.append(share * _rows(found, known[name], scale, name == "letters"))
+    model = LogisticRegression(C=penalty, solver="liblinear", dual=True, tol=1e-2, random_state=0)
     model.fit(hstack(blocks, format="csr"), training.synthetic, sample_weight=training.weight)
     slopes, at = model.coef_[0], 0
     for name in counts:
         size = int(known[name].sum())
-        block = 1.0 / (np.sqrt(3.0) * (LETTER_SCALE if name == "letters" else 1.0))
+        block = share / (LETTER_SCALE if name == "letters" else 1.0)
         tables[name][known[name], 0] = slopes[at : at + size] * scales[name][known[name]] * block
         at += size
     return float(model.intercept_[0])
@@ -141,7 +139,7 @@ def _rows(counts: Counts, known: Array, scale: Floats, letters: bool) -> Any:
     else:
         values = (1.0 + np.log(values)) * scale[columns]
         norm = np.sqrt(np.bincount(rows, values**2, minlength=size))
-    values /= np.sqrt(3.0) * norm[rows]
+    values /= norm[rows]
     place = np.cumsum(known) - 1
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=size))])
     return csr_matrix((values, place[columns], starts), shape=(size, int(known.sum())))

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 from msgspec import Meta
 
-from remission.detectors._scoring import judged
+from remission.detectors._scoring import judged, left
 from remission.detectors._training import Training, take
 from remission.documents import Documents
 from remission.interfaces import Detector
@@ -62,6 +62,10 @@ class Compression(Detector):
             out[name] = np.frombuffer(_prelude(_bytes(take(training.reading, drawn)), rng), np.uint8)
         return out
 
+    def seen(self, items: Sequence[Any]) -> list[str]:
+        """The items without layout, before joined words are taken apart."""
+        return left(items)
+
     def score(self, state: dict[str, Array], items: Sequence[Any]) -> Floats:
         """Scores (n,) in bits per byte, higher is more likely synthetic."""
         packers = [self._packer(state[name].tobytes()) for name in ("human", "synthetic")]
@@ -83,9 +87,9 @@ def _size(packer: Any, text: bytes) -> int:
 
 
 def _bytes(reading: Reading) -> list[bytes]:
-    """The texts as one byte per character."""
+    """The texts as one byte per character; characters that fit no byte are folded into one."""
     whole, starts = spelled(reading)
-    flat = whole.tobytes()
+    flat = np.where(whole < 256, whole, 128 + (whole & 127)).astype(np.uint8).tobytes()
     return [flat[low:high] for low, high in pairwise(starts)]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from remission.detectors import _ratio
-from remission.detectors._scoring import judged
+from remission.detectors._scoring import judged, left
 from remission.detectors._training import Training
 from remission.documents import Documents
 from remission.interfaces import Detector
@@ -48,6 +48,10 @@ class LikelihoodRatio(Detector):
         """The n-grams of both classes in one table."""
         training, vocabulary = Training.of(examples)
         return {"vocabulary": vocabulary, **_ratio.fit(training, self.order, self.strength)}
+
+    def seen(self, items: Sequence[Any]) -> list[str]:
+        """The items without layout, before joined words are taken apart."""
+        return left(items)
 
     def score(self, state: dict[str, Array], items: Sequence[Any]) -> Floats:
         """Scores (n,) in nats per piece, higher is more likely synthetic."""

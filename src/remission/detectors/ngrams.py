@@ -8,12 +8,14 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from remission.detectors import _grams
-from remission.detectors._scoring import judged
+from remission.detectors._scoring import judged, left
 from remission.detectors._stacking import mixed, mixture
 from remission.detectors._training import Training, crossed
 from remission.documents import Documents
 from remission.interfaces import Detector
 from remission.numerics.arrays import Array, Floats
+
+COLUMNS = 3
 
 
 class Ngrams(Detector):
@@ -21,16 +23,15 @@ class Ngrams(Detector):
 
     A text is read as pieces: words, numbers, signs. Layout is gone then: blanks and line ends, kinds of quotes and
     dashes, case, accents, look-alike letters of other scripts, invisible characters, HTML entities; words that a lost
-    blank joined are taken apart where both parts are known from both classes. Three kinds of n-grams are counted:
+    blank joined are taken apart where both parts are known from both classes. Two kinds of n-grams are counted:
 
     ========== ========================================================================================
     words      1 to 2 pieces in a row
-    masked     1 to 3 pieces, all but the 300 most frequent words replaced by their last two letters
     letters    3 to 5 letters of each distinct word, its ends included
     ========== ========================================================================================
 
-    Those that fewer than two units hold are left out. Four linear scores are taken: a logistic regression on all three
-    kinds (1 + ln tf, inverse document frequency, rows of length 1) and, for each kind, the mean log-ratio of document
+    Those that fewer than two units hold are left out. Three linear scores are taken: a logistic regression on both kinds
+    (1 + ln tf, inverse document frequency, rows of length 1) and, for each kind, the mean log-ratio of document
     frequencies between classes (naive Bayes), averaged over domains. The regression is the better one where it was
     fitted, the log-ratios last longer elsewhere. The score mixes them with weights that are not negative, fitted to
     scores of held-out units and, where there are two domains or more, of held-out domains.
@@ -49,8 +50,7 @@ class Ngrams(Detector):
         DataError: an item that is no text.
 
     Source: Weinberger et al., "Feature hashing for large scale multitask learning", ICML 2009; Wang & Manning,
-    "Baselines and bigrams", ACL 2012, for regression beside naive Bayes; Stamatatos, "Authorship attribution using text
-    distortion", EACL 2017, for masking.
+    "Baselines and bigrams", ACL 2012, for regression beside naive Bayes.
 
     >>> Ngrams(bits=18).label
     'ngrams[bits=18]'
@@ -63,11 +63,15 @@ class Ngrams(Detector):
         """Weights of all buckets and of the mixture."""
         training, vocabulary = Training.of(examples)
         scores, places, _ = crossed(training, self._grams, _grams.scores, seed)
-        weights = mixture(scores, training.synthetic[places], training.weight[places], _grams.COLUMNS)
+        weights = mixture(scores, training.synthetic[places], training.weight[places], COLUMNS)
         return {"vocabulary": vocabulary, "mixture": weights, **self._grams(training)}
 
     def _grams(self, training: Training) -> dict[str, Array]:
         return _grams.fit(training, self.bits, self.penalty)
+
+    def seen(self, items: Sequence[Any]) -> list[str]:
+        """The items without layout, before joined words are taken apart."""
+        return left(items)
 
     def score(self, state: dict[str, Array], items: Sequence[Any]) -> Floats:
         """Scores (n,) in logits, higher is more likely synthetic."""

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Meta
 
 from remission.detectors import _style
-from remission.detectors._scoring import judged
+from remission.detectors._scoring import judged, left
 from remission.detectors._stacking import separation
 from remission.detectors._training import Training, crossed
 from remission.documents import Documents
@@ -52,6 +52,10 @@ class Style(Detector):
         training, vocabulary = Training.of(examples)
         strength = self.strength or _chosen(training, seed)
         return {"vocabulary": vocabulary, **_style.fit(training, strength)}
+
+    def seen(self, items: Sequence[Any]) -> list[str]:
+        """The items without layout, before joined words are taken apart."""
+        return left(items)
 
     def score(self, state: dict[str, Array], items: Sequence[Any]) -> Floats:
         """Scores (n,) in logits, higher is more likely synthetic."""

@@ -84,10 +84,18 @@ def _mask(chars, ends, kind, kept, letters, out):  # type: ignore[no-untyped-def
 
 
 @jit(inline=True)
-def _add(gram, keys, counts, order, found):  # type: ignore[no-untyped-def]
+def _mask_for(most):  # type: ignore[no-untyped-def]
+    """The slots, less one, of a table that so many distinct things fill by half: a short text stays in the cache."""
+    size = 64
+    while size < 2 * min(most, MOST):
+        size *= 2
+    return size - 1
+
+
+@jit(inline=True)
+def _add(gram, keys, counts, order, found, mask):  # type: ignore[no-untyped-def]
     """Count one n-gram in a table of this text; how many distinct ones there are now."""
-    mask = keys.size - 1
-    slot = np.int64(gram >> np.uint64(8)) & mask
+    slot = np.int64(gram >> np.uint64(40)) & mask
     while counts[slot] > 0 and keys[slot] != gram:
         slot = (slot + 1) & mask
     if counts[slot] == 0:
@@ -103,14 +111,14 @@ def _add(gram, keys, counts, order, found):  # type: ignore[no-untyped-def]
 @jit(inline=True)
 def _gather(hashes, low, high, longest, keys, counts, order):  # type: ignore[no-untyped-def]
     """Count the n-grams of one text; how many distinct ones there are."""
-    found = 0
+    found, mask = 0, _mask_for((high - low) * longest)
     for j in range(low, high):
         gram = np.uint64(0)
         for k in range(j, min(high, j + longest)):
             if hashes[k] == 0:
                 break
             gram = join(gram, hashes[k])
-            found = _add(gram, keys, counts, order, found)
+            found = _add(gram, keys, counts, order, found, mask)
     return found
 
 
@@ -145,17 +153,19 @@ def _letter_grams(chars, ends, hashes, kind, texts, shortest, longest, bits, sta
     shift, n = np.uint64(64 - bits), 0
     for text in range(texts.size - 1):
         distinct = found = 0
+        mask = _mask_for(texts[text + 1] - texts[text])
+        wide = _mask_for((ends[texts[text + 1]] - ends[texts[text]] + 2 * (texts[text + 1] - texts[text])) * (longest - shortest + 1))
         for j in range(texts[text], texts[text + 1]):
             if kind[j] != WORD or hashes[j] == 0:
                 continue
             before = distinct
-            distinct = _add(hashes[j], words, seen, listed, distinct)
+            distinct = _add(hashes[j], words, seen, listed, distinct, mask)
             if distinct == before:
                 continue
             low, high = ends[j], ends[j + 1]
             for first in range(low - 1, high):
                 for last in range(first + shortest - 1, min(high, first + longest - 1) + 1):
-                    found = _add(_letters(chars, low, high, first, last), keys, counts, order, found)
+                    found = _add(_letters(chars, low, high, first, last), keys, counts, order, found, wide)
         for k in range(distinct):
             seen[listed[k]] = 0
         for k in range(found):
@@ -226,13 +236,13 @@ def letter_scores(chars, ends, hashes, kind, texts, shortest, longest, bits, wei
     words, seen, listed = np.empty(2 * MOST, np.uint64), np.zeros(2 * MOST, np.int32), np.empty(MOST, np.int64)
     shift = np.uint64(64 - bits)
     for text in range(texts.size - 1):
-        distinct = 0
+        distinct, mask = 0, _mask_for(texts[text + 1] - texts[text])
         dot = known = ratio = 0.0
         for j in range(texts[text], texts[text + 1]):
             if kind[j] != WORD or hashes[j] == 0:
                 continue
             before = distinct
-            distinct = _add(hashes[j], words, seen, listed, distinct)
+            distinct = _add(hashes[j], words, seen, listed, distinct, mask)
             if distinct == before:
                 continue
             slot = place(memory, hashes[j])

@@ -125,8 +125,9 @@ def read(codes: npt.NDArray[Any], starts: Integers, words: int = sys.maxsize) ->
 
 @jit(inline=True)
 def join(one, other):  # type: ignore[no-untyped-def]
-    """The hash of two things in order."""
-    return mix(one * np.uint64(0x9E3779B97F4A7C15) + other + np.uint64(0x632BE59BD9B4E019))
+    """The hash of two things in order; ``other`` is a hash already, so one round scatters enough."""
+    word = (one ^ (one >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9) + other
+    return word * np.uint64(0x9E3779B97F4A7C15)
 
 
 @jit(inline=True)
@@ -221,11 +222,9 @@ def _read(codes, starts, words, kinds, fold, chars, ends, hashes, kind, places):
                     i += 1 + letters
                     kind[p], hashes[p] = WORD, word_hash(chars, ends[p], c)
                 else:
-                    i, sign = _sign(codes, i, stop, kinds, fold, sign)
-                    again = p > first and kind[p - 1] == MARK and (chars[c - 1] & np.uint32(0x1FFFFF)) == sign
-                    if again:
-                        if sign == 34 or sign == 0x2014:  # '' and -- are one sign
-                            continue
+                    i, sign = _sign(codes, starts[text], i, stop, kinds, fold, sign)
+                    stress = sign == 46 or sign == 33 or sign == 63
+                    if stress and p > first and kind[p - 1] == MARK and chars[c - 1] & np.uint32(0x1FFFFF) == sign:
                         p -= 1
                         c -= 1
                         sign |= np.uint32(REPEATED)
@@ -288,23 +287,34 @@ def _number(codes, i, stop, kinds, chars, c):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def _sign(codes, i, stop, kinds, fold, sign):  # type: ignore[no-untyped-def]
+def _sign(codes, start, i, stop, kinds, fold, sign):  # type: ignore[no-untyped-def]
     """Where a sign ends, and what it is: a quote, a hyphen between letters, a dash, or itself."""
-    if sign == 39:
-        return i + 1, np.uint32(34)
-    if sign == 45:
-        inside = i + 1 < stop and _what(codes[i + 1], kinds) == LETTER
-        before = i > 0 and _what(codes[i - 1], kinds) == LETTER
-        return i + 1, np.uint32(45) if inside and before else np.uint32(0x2014)
-    return i + 1, sign
+    after = i + 1
+    while after < stop and _what(codes[after], kinds) == DROPPED:
+        after += 1
+    if sign == 39:  # '' and `` are one sign
+        double = after < stop and _what(codes[after], kinds) == SIGN and fold[codes[after]] == 39
+        return after + 1 if double else after, np.uint32(34)
+    if sign == 45 or sign == 0x2014:
+        before = i - 1
+        while before >= start and _what(codes[before], kinds) == DROPPED:
+            before -= 1
+        inside = after < stop and _what(codes[after], kinds) == LETTER
+        if sign == 45 and inside and before >= start and _what(codes[before], kinds) == LETTER:
+            return after, np.uint32(45)
+        while (
+            after < stop
+            and _what(codes[after], kinds) == SIGN
+            and (fold[codes[after]] == 45 or fold[codes[after]] == 0x2014)
+        ):
+            after += 1  # -- and --- are one dash
+        return after, np.uint32(0x2014)
+    return after, sign
 
 
-def spelled(reading: Reading) -> tuple[npt.NDArray[np.uint8], Integers]:
-    """The texts with one blank before each word or number, a byte per character, and where each begins (m + 1,).
-
-    Characters that fit no byte are folded into one.
-    """
-    out = np.empty(reading.chars.size + reading.hashes.size, np.uint8)
+def spelled(reading: Reading) -> tuple[npt.NDArray[np.uint32], Integers]:
+    """The characters of the texts, one blank before each word or number, and where each text begins (m + 1,)."""
+    out = np.empty(reading.chars.size + 2 * reading.hashes.size, np.uint32)
     starts = np.zeros(reading.starts.size, np.int64)
     _spell(reading.chars, reading.ends, reading.kind, reading.starts, out, starts)
     return out[: starts[-1]], starts
@@ -319,7 +329,9 @@ def _spell(chars, ends, kind, texts, out, starts):  # type: ignore[no-untyped-de
                 out[n] = 32
                 n += 1
             for i in range(ends[j], ends[j + 1]):
-                char = chars[i] & np.uint32(0x1FFFFF)
-                out[n] = char if char < 256 else 128 + (char & 127)
+                out[n] = chars[i] & np.uint32(0x1FFFFF)
+                n += 1
+            if kind[j] == MARK and chars[ends[j]] & np.uint32(REPEATED):
+                out[n] = out[n - 1]
                 n += 1
         starts[text + 1] = n
