@@ -10,8 +10,8 @@ saw. Goal: AUROC >= 0.985 and TPR >= 0.80 for the default at temperature 1.
 ``pictures``: an autoencoder and a flow draw MNIST and Fashion-MNIST; AUROC on held-out pictures, and what JPEG or resizing after
 the fit does to AUROC and to the false-positive rate at a threshold that was 1 % on originals.
 
-Data as everywhere: ``REMISSION_MIRROR`` names a folder that holds it. Trained models are kept in the cache folder: about six minutes
-of one core the first time, two after that. ``--quick``: fewer steps, and no goal.
+Data as everywhere: ``REMISSION_MIRROR`` names a folder that holds it. Trained language models are kept in the cache folder: about
+eight minutes of one core the first time, and about five to score. ``--quick``: fewer steps, and no goal.
 """
 
 from __future__ import annotations

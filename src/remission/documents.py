@@ -38,7 +38,9 @@ class Documents:
     def __post_init__(self) -> None:
         for name, column in [*self.columns.items(), ("synthetic", self.synthetic), ("units", self.units)]:
             if column is not None and len(column) != len(self.items):
-                raise DataError(f"'{name}' has {len(column)} values for {len(self.items)} items; it needs one for each.")
+                raise DataError(
+                    f"'{name}' has {len(column)} values for {len(self.items)} items; it needs one for each."
+                )
 
     def __len__(self) -> int:
         return len(self.items)
@@ -90,7 +92,9 @@ class Documents:
         return Documents(
             [item for part in parts for item in part.items],
             {name: np.concatenate([part.column(name) for part in parts]) for name in names},
-            None if any(flags is None for flags in labelled) else np.concatenate([f for f in labelled if f is not None]),
+            None
+            if any(flags is None for flags in labelled)
+            else np.concatenate([f for f in labelled if f is not None]),
             np.concatenate([part.sampling_units + end for part, end in zip(parts, ends, strict=False)]),
         )
 

@@ -21,7 +21,9 @@ from remission.errors import SpecError, did_you_mean
 from remission.interfaces import Curator, Detector, Metric, Model, Prevalence, Regime, Source
 from remission.world import Theory
 
-FOLDERS: dict[str, type[Component]] = {cls.folder: cls for cls in (Source, Model, Regime, Curator, Metric, Theory, Detector, Prevalence)}
+FOLDERS: dict[str, type[Component]] = {
+    cls.folder: cls for cls in (Source, Model, Regime, Curator, Metric, Theory, Detector, Prevalence)
+}
 
 
 def names(folder: str) -> list[str]:

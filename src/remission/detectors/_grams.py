@@ -56,7 +56,7 @@ def fit(training: Training, bits: int, penalty: float, mask: bool = False) -> di
 
 def scores(state: dict[str, Array], reading: Reading) -> Floats:
     """The regression, and the mean log-ratio of each kind (words, letters, masked), of every text (m, 1 + kinds)."""
-    parts = [np.empty((reading.count, 2)) for _ in range(3 if "masked" in state else 2)]
+    parts = [np.empty((reading.texts, 2)) for _ in range(3 if "masked" in state else 2)]
     bits = int(state["words"].shape[0]).bit_length() - 1
     word_scores(reading.hashes, reading.starts, WORDS_UP_TO, bits, state["words"], parts[0])
     letter_scores(*reading, *LETTERS, bits, state["letters"], parts[1])
@@ -70,9 +70,9 @@ def scores(state: dict[str, Array], reading: Reading) -> Floats:
 def _frequent(reading: Reading) -> Words:
     """A table of the words in most texts."""
     spelt = (reading.kind == WORD) & (reading.hashes != 0)
-    text = np.repeat(np.arange(reading.count), np.diff(reading.starts))[spelt]
+    text = np.repeat(np.arange(reading.texts), np.diff(reading.starts))[spelt]
     words, number = np.unique(reading.hashes[spelt], return_inverse=True)
-    held = np.bincount(np.unique(number * np.int64(reading.count) + text) // reading.count, minlength=words.size)
+    held = np.bincount(np.unique(number * np.int64(reading.texts) + text) // reading.texts, minlength=words.size)
     return table(words[np.argsort(-held, kind="stable")[:FREQUENT]])
 
 

@@ -23,7 +23,7 @@ def fit(training: Training, order: int, strength: float) -> dict[str, Array]:
 
 def scores(state: dict[str, Array], reading: Reading) -> Floats:
     """The mean log-ratio of the known pieces of each text (m,), drawn towards 0 where there are few."""
-    out = np.empty((reading.count, 2))
+    out = np.empty((reading.texts, 2))
     order, strength = int(state["law"][0]), float(state["law"][1])
     likelihood.ratios(
         reading.hashes, reading.starts, order, strength, state["keys"], state["counts"], state["after"], out

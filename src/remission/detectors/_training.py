@@ -98,12 +98,12 @@ def _domains(names: npt.NDArray[Any], synthetic: npt.NDArray[np.bool_]) -> Integ
 def known_words(reading: Reading, synthetic: npt.NDArray[np.bool_], least: int = 2) -> Words:
     """A table of the words that at least so many texts of either class hold."""
     spelt = (reading.kind == WORD) & (reading.hashes != 0)
-    text = np.repeat(np.arange(reading.count), np.diff(reading.starts))[spelt]
+    text = np.repeat(np.arange(reading.texts), np.diff(reading.starts))[spelt]
     words, number = np.unique(reading.hashes[spelt], return_inverse=True)
     keep = np.ones(words.size, bool)
-    pairs = np.unique(number * np.int64(reading.count) + text)
+    pairs = np.unique(number * np.int64(reading.texts) + text)
     for flags in (synthetic, ~synthetic):
-        mine = pairs[flags[pairs % reading.count]] // reading.count
+        mine = pairs[flags[pairs % reading.texts]] // reading.texts
         keep &= np.bincount(mine, minlength=words.size) >= least
     return table(words[keep])
 

@@ -39,8 +39,8 @@ def word_grams(reading: Reading, hashes: Words, longest: int, bits: int) -> Coun
         longest: n.
         bits: logarithm of the number of buckets.
     """
-    room = min(hashes.size * longest, reading.count * MOST)
-    starts = np.zeros(reading.count + 1, np.int64)
+    room = min(hashes.size * longest, reading.texts * MOST)
+    starts = np.zeros(reading.texts + 1, np.int64)
     columns, values = np.empty(room, np.int32), np.empty(room, np.float32)
     total = _word_grams(hashes, reading.starts, longest, bits, starts, columns, values)
     return Counts(starts, columns[:total].copy(), values[:total].copy())
@@ -50,7 +50,7 @@ def letter_grams(reading: Reading, shortest: int, longest: int, bits: int) -> Co
     """How many distinct words of every text hold each n-gram of letters, ends of words included."""
     widest = np.diff(reading.ends)[reading.kind == WORD].sum() + 2 * int((reading.kind == WORD).sum())
     room = int(widest) * (longest - shortest + 1)
-    starts = np.zeros(reading.count + 1, np.int64)
+    starts = np.zeros(reading.texts + 1, np.int64)
     columns, values = np.empty(room, np.int32), np.empty(room, np.float32)
     total = _letter_grams(*reading, shortest, longest, bits, starts, columns, values)
     return Counts(starts, columns[:total].copy(), values[:total].copy())
@@ -154,7 +154,9 @@ def _letter_grams(chars, ends, hashes, kind, texts, shortest, longest, bits, sta
     for text in range(texts.size - 1):
         distinct = found = 0
         mask = _mask_for(texts[text + 1] - texts[text])
-        wide = _mask_for((ends[texts[text + 1]] - ends[texts[text]] + 2 * (texts[text + 1] - texts[text])) * (longest - shortest + 1))
+        wide = _mask_for(
+            (ends[texts[text + 1]] - ends[texts[text]] + 2 * (texts[text + 1] - texts[text])) * (longest - shortest + 1)
+        )
         for j in range(texts[text], texts[text + 1]):
             if kind[j] != WORD or hashes[j] == 0:
                 continue

@@ -59,7 +59,7 @@ class Reading(NamedTuple):
     starts: Integers  # (m + 1,)
 
     @property
-    def count(self) -> int:
+    def texts(self) -> int:
         """How many texts (m)."""
         return self.starts.size - 1
 

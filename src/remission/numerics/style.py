@@ -43,7 +43,7 @@ def measures(reading: Reading, known: Words, numbers: Array, words: int) -> Floa
         numbers: (slots,) the column of each.
         words: how many these are.
     """
-    out = np.zeros((reading.count, len(names(words))))
+    out = np.zeros((reading.texts, len(names(words))))
     signs = np.array([ord(sign[0]) | (REPEATED if len(sign) > 1 else 0) for sign in SIGNS], np.uint32)
     endings = np.zeros((len(ENDINGS), 5), np.uint32)
     for i, ending in enumerate(ENDINGS):
