@@ -29,7 +29,8 @@ class NoiseResidual(Detector):
     mirror images or negatives of one another count as one, rows and columns of a filter are added, and the features are the
     square roots of the shares: 39 for each of 8 tables. The score is the logit, higher is more likely synthetic.
 
-    It knows the generators and the processing it was trained on, and JPEG or resizing after generation wipe the grain out. So
+    It knows the generators and the processing it was trained on: JPEG or resizing afterwards replace the grain
+    (``benchmarks/detect_lab.py``: real drawings that were compressed after the fit were nearly all called synthetic). So
     both kinds must have one size, one type, the same grey levels and the same traces of JPEG, or ``fit`` refuses and
     names the leak; and a picture of another size than those of the fit scores NaN.
 

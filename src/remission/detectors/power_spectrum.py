@@ -25,8 +25,9 @@ class PowerSpectrum(Detector):
     cycle per longer side wide, out to the corners, where upsampling leaves its peaks; the features are log10 of each ring. The
     score is the logit, higher is more likely synthetic.
 
-    It knows the generators and the processing it was trained on: JPEG, resizing or blur after generation change the
-    spectrum more than most generators do. So both kinds must have one size, one type, the same grey levels and the same
+    It knows the generators and the processing it was trained on: resizing or blur afterwards change the spectrum more than
+    most generators do (``benchmarks/detect_lab.py``: after resizing, all real pictures were called synthetic, or none of the
+    synthetic ones was found). So both kinds must have one size, one type, the same grey levels and the same
     traces of JPEG, or ``fit`` refuses and names the leak; and a picture of another size than those of the fit scores NaN.
 
     Attributes:
