@@ -148,8 +148,8 @@ DEEP = (
         "wikitext-narrow",
         "Wikipedia, narrowing",
         _NARROWS,
-        ("distinct.1", "distinct tokens, a share of all"),
-        ("bits-per-byte", "distinct.1", "distinct.3"),
+        ("distinct.3", "share of distinct 3-grams"),
+        ("bits-per-byte", "distinct.3", "novel-ngrams.recall"),
         deep=True,
     ),
 )
