@@ -238,7 +238,12 @@ def test_ctrl_c_keeps_what_is_finished_and_says_130(tmp_path: Path) -> None:
     file.write_text(SLOW.replace("replicates = 36", "replicates = 400"))
     command = [sys.executable, "-m", "remission", "run", str(file), "-o", str(tmp_path / "run"), "--workers", "2"]
     process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job would ignore it
     )
     deadline = time.monotonic() + 60
     while not list((tmp_path / "run" / "rows").glob("*.parquet")) and time.monotonic() < deadline:
