@@ -258,12 +258,25 @@ def test_mixture_finds_what_is_worth_something() -> None:
     synthetic = rng.random(2000) < 0.5
     good, noise, turned = synthetic + rng.normal(size=2000), rng.normal(size=2000), rng.normal(size=2000) - synthetic
     scores = np.column_stack([good, noise, turned])
-    weights = mixture(scores, synthetic, np.ones(2000), 3)
+    weights = mixture(scores, synthetic, np.ones(2000), [(0, 2000, "unit")], 3)
     assert weights[2] == 0
     assert (weights[:-1] >= 0).all()
     assert weights[0] * good.std() > 5 * weights[1] * noise.std()
     assert separation(mixed(scores, weights), synthetic) == pytest.approx(separation(good, synthetic), abs=0.01)
-    assert mixture(np.empty((0, 3)), synthetic[:0], np.empty(0), 3).tolist() == [1, 0, 0, 0]
+    assert mixture(np.empty((0, 3)), synthetic[:0], np.empty(0), [], 3).tolist() == [1, 0, 0, 0]
+
+
+def test_mixture_forgives_what_shifts_as_a_whole() -> None:
+    """A held-out domain moves all scores of the better scorer; that must not cost it its weight."""
+    rng = np.random.default_rng(1)
+    synthetic = rng.random(4000) < 0.5
+    better, worse = 2 * synthetic + rng.normal(size=4000), synthetic + rng.normal(size=4000)
+    better[2000:] += 5
+    scores = np.column_stack([better, worse])
+    apart = mixture(scores, synthetic, np.ones(4000), [(0, 2000, "unit"), (2000, 4000, "domain")], 2)
+    together = mixture(scores, synthetic, np.ones(4000), [(0, 4000, "unit")], 2)
+    assert apart[0] > apart[1] > 0
+    assert together[0] < apart[0] / 2
 
 
 def test_separation_is_auroc() -> None:

@@ -18,7 +18,7 @@ from remission.numerics.vocabulary import split, table
 
 FOLDS = 2  # of units
 DOMAIN_FOLDS, GENERATOR_FOLDS = 4, 3
-CROSSED = 4000  # texts that cross-fitting looks at
+CROSSED = 6000  # texts that cross-fitting looks at
 FEWEST = 20  # texts of either class that make a domain of its own
 SPREAD = 2.0  # no text weighs more than so many times, or less than this part of, the others of its class and domain
 

@@ -62,8 +62,8 @@ class Ngrams(Detector):
     def fit(self, examples: Documents, seed: int = 0) -> dict[str, Array]:
         """Weights of all buckets and of the mixture."""
         training, vocabulary = Training.of(examples)
-        scores, places, _ = crossed(training, self._grams, _grams.scores, seed)
-        weights = mixture(scores, training.synthetic[places], training.weight[places], COLUMNS)
+        scores, places, folds = crossed(training, self._grams, _grams.scores, seed)
+        weights = mixture(scores, training.synthetic[places], training.weight[places], folds, COLUMNS)
         return {"vocabulary": vocabulary, "mixture": weights, **self._grams(training)}
 
     def _grams(self, training: Training) -> dict[str, Array]:

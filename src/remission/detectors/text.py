@@ -26,10 +26,11 @@ class Text(Detector):
 
     Each text is read once (see ``ngrams``: layout is gone then) and gets seven scores: the regression and the log-ratios
     of hashed n-grams of words, of letters, and of 1 to 3 words masked (all but the 300 most frequent are replaced by
-    their last two letters, so that grammar is left and subject matter is not); the log-likelihood ratio of word trigrams, and two regressions on measures of style.
-    They are mixed by a logistic regression without negative weights on cross-fitted scores: of held-out units, of
-    held-out domains where there are two or more, and of held-out generators likewise. A scorer that is good only where
-    it was fitted therefore counts for less.
+    their last two letters, so that grammar is left and subject matter is not); the log-likelihood ratio of word
+    trigrams; and two regressions on measures of style. They are mixed by a logistic regression without negative weights
+    on cross-fitted scores: of held-out units, of held-out domains where there are two or more, and of held-out
+    generators likewise. A scorer that is good only where it was fitted therefore counts for less. Mixing cross-fits on
+    at most 6,000 texts.
 
     The score is in logits of an equal mix of both classes, without a promise: error rates come from calibration.
     Only the first 32,000 characters and 2,000 words of an item are read. NaN for an item without a word or number.
@@ -42,8 +43,9 @@ class Text(Detector):
         FitError: fewer than 2 texts with words in either class.
         DataError: an item that is no text.
 
-    Source: Stamatatos, "Authorship attribution using text distortion", EACL 2017, for masking; Wolpert, "Stacked generalization", Neural Networks 5 (1992); Breiman, "Stacked regressions", Machine
-    Learning 24 (1996), for weights that are not negative.
+    Source: Stamatatos, "Authorship attribution using text distortion", EACL 2017, for masking; Wolpert, "Stacked
+    generalization", Neural Networks 5 (1992); Breiman, "Stacked regressions", Machine Learning 24 (1996), for weights
+    that are not negative.
 
     >>> Text().label
     'text'
@@ -55,8 +57,8 @@ class Text(Detector):
     def fit(self, examples: Documents, seed: int = 0) -> dict[str, Array]:
         """All scorers, and the weights of the mixture."""
         training, vocabulary = Training.of(examples)
-        scores, places, _ = crossed(training, self._parts, _scores, seed)
-        weights = mixture(scores, training.synthetic[places], training.weight[places], COLUMNS)
+        scores, places, folds = crossed(training, self._parts, _scores, seed)
+        weights = mixture(scores, training.synthetic[places], training.weight[places], folds, COLUMNS)
         return {"vocabulary": vocabulary, "mixture": weights, **self._parts(training)}
 
     def _parts(self, training: Training) -> dict[str, Array]:
