@@ -94,7 +94,7 @@ def steps(count: int) -> None:
     _peer.line(f"U-Net 28 x 28, {count} training steps, bfloat16 : float32", fast, slow, remark="on this processor")
 
 
-def stacked(model: Any, name: str) -> None:
+def stacked(model: Any, name: str, goal: float | None) -> None:
     """Replicates of a model of pictures of 8 x 8 pixels, at once and one after another."""
     from sklearn.datasets import load_digits
 
@@ -117,7 +117,7 @@ def stacked(model: Any, name: str) -> None:
     assert all(torch.equal(a[key], b[key]) for key in a), "a replicate is not the same alone"
     what = f"{name} 8 x 8, {REPLICATES} replicates"
     chosen = "bfloat16" if bool(a["bf16"][0]) else "float32"
-    _peer.line(f"{what}, one after another", mine, theirs, 2, remark=f"both in {chosen}; {list(told)[-1]}")
+    _peer.line(f"{what}, one after another", mine, theirs, goal, remark=f"both in {chosen}; {list(told)[-1]}")
     plain = dataclasses.replace(model, precision="float32")
     mine, theirs, _, _ = _peer.best_of(at_once, lambda: in_turn(plain), rounds=2)
     _peer.line(f"{what}, one after another in float32", mine, theirs)
@@ -129,10 +129,12 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     steps(12 if quick else 60)
     count = 20 if quick else 120
-    for hidden in (64, 128):
+    for hidden in (None, 256):
         given: dict[str, Any] = {"hidden": hidden, "steps": count, "warmup": 5}
-        stacked(Flow(**given), f"flow, width {hidden},")
-        stacked(Vae(**given), f"VAE, width {hidden},")
+        width = f"width {hidden}" if hidden else "default width"
+        goal = None if hidden else 2.0
+        stacked(Flow(**given), f"flow, {width},", goal)
+        stacked(Vae(**given), f"VAE, {width},", goal)
 
 
 if __name__ == "__main__":

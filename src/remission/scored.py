@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from remission.documents import Documents, Words
+from remission.errors import DataError
 from remission.numerics.arrays import Floats, Integers
 
 
@@ -75,3 +76,9 @@ class Scored:
     human: Sample
     synthetic: Sample | None = None
     labels: Floats | None = None
+
+    def three(self, name: str) -> tuple[Sample, Sample, Sample]:
+        """Target, human and synthetic sample for the estimator ``name``. Raises DataError without synthetic items."""
+        if self.synthetic is None or not len(self.synthetic):
+            raise DataError(f"'{name}' needs synthetic items of the corpus's kind. Without them only 'bounds' can say.")
+        return self.target, self.human, self.synthetic

@@ -153,6 +153,31 @@ def test_hand_labels(calibrated: Calibrated) -> None:
     assert found.share.low < 0.3 < found.share.high
 
 
+def test_hand_labels_hold_where_the_calibration_does_not(calibrated: Calibrated) -> None:
+    """The placebo tests the calibration, which hand labels do not need; months without labels are not a reason to stop."""
+    new = corpus(0.3, 600, 116, lift=0.7, domain="news", date="2024-05-01", month="may")
+    bare = corpus(0.3, 200, 117, lift=0.7, domain="news", date="2024-06-01", month="june")
+    old = corpus(0.0, 300, 118, lift=0.7, domain="news", date="2019-02-03", month="old")
+    target = Documents.join([new, bare, old])
+    labels = np.full(1100, np.nan)
+    known = np.random.default_rng(7).permutation(600)[:200]
+    labels[known] = (np.arange(600) < 180)[known]
+    answer = prevalence(target, calibrated, ["month"], labels, estimator="powered")
+    assert answer.checks["placebo"]["verdict"] == "failed"
+    may = next(row for row in answer.rows if row.stratum == "month=may")
+    assert may.verdict == ESTIMATE
+    assert may.share.low < 0.3 < may.share.high
+    june = next(row for row in answer.rows if row.stratum == "month=june")
+    assert june.share.method in ("matched", "bounds")
+
+
+def test_placebo_does_not_depend_on_the_estimator(calibrated: Calibrated) -> None:
+    """Counting alone flags some humans at any rate; that is no failure of the calibration."""
+    old = corpus(0.0, 4000, 119, domain="news", date="2019-02-03")
+    found = prevalence(old, calibrated, estimator="count")
+    assert found.checks["placebo"]["verdict"] == "passed"
+
+
 def test_mixed() -> None:
     one, other = Estimate(0.2, 0.1, 0.3, 0.95, "a", 10), Estimate(0.4, 0.3, 0.6, 0.95, "b", 30)
     both = mixed([0.25, 0.75], [one, other])

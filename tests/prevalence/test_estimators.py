@@ -96,7 +96,7 @@ def test_counting_alone_is_biased() -> None:
 
 
 def test_matched_is_as_sharp_as_can_be() -> None:
-    """With endless calibration items the variance is the inverse Fisher information of the mixture; 10 % more is seen."""
+    """With many calibration items the variance is the inverse Fisher information of the mixture; counting has more."""
     share, n, gap = 0.2, 2000, 1.5
     rng = np.random.default_rng(9)
     calibration = [Sample.of(rng.normal(at, 1, 30_000)) for at in (0, gap)]
@@ -114,6 +114,19 @@ def test_matched_is_as_sharp_as_can_be() -> None:
         for s in range(60)
     ]
     assert np.std(counted) > 1.1 * least
+
+
+def test_the_interval_is_as_wide_as_the_estimate_is_uncertain() -> None:
+    """The mean standard error of the interval against the spread of estimates over new draws of all three samples."""
+    runs = 2500
+    found = [Matched(shift=False).estimate(world(0.3, n=800, m=800, k=800, seed=20_000 + run)) for run in range(runs)]
+    spread = np.std([one.value for one in found])
+    quantile = 1.963  # Student's t with 799 degrees of freedom
+    claimed = np.mean([(one.high - one.low) / 2 for one in found]) / quantile
+    noise = 4 / math.sqrt(2 * runs)
+    assert claimed == pytest.approx(spread, rel=noise)
+    for wrong in (0.9, 1.1):
+        assert claimed * wrong != pytest.approx(spread, rel=noise)
 
 
 def test_matched_does_not_need_the_right_ratio() -> None:

@@ -46,6 +46,16 @@ def fields_of(options: dict[str, Any]) -> tuple[Any, bool]:
     return fields, options.pop("paragraphs")
 
 
+def keeping(fields: Any, columns: Iterable[str]) -> Any:
+    """The fields with those columns kept that are not kept anyway."""
+    from dataclasses import replace
+
+    from remission.corpus.reading import KEPT
+
+    more = [name for name in columns if name not in ("length", *KEPT, *fields.columns)]
+    return replace(fields, columns=(*fields.columns, *more))
+
+
 def settings_of(changes: Iterable[str]) -> dict[str, Any]:
     """``key=value`` lines as a table; values as in TOML, else as text."""
     found: dict[str, Any] = {}

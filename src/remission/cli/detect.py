@@ -98,7 +98,7 @@ def calibrate(
 
     fields, paragraphs = show.fields_of(options)
     columns = tuple(part.strip() for part in by.split(",") if part.strip() and part.strip() != "none")
-    fields = _keeping(fields, columns)
+    fields = show.keeping(fields, columns)
     found = detecting.load(detector)
     fitted = found if isinstance(found, detecting.FittedDetector) else found.fitted
     settings = options | {"by": columns, "overlap": "drop" if drop_overlap else "refuse"}
@@ -126,15 +126,6 @@ def calibrate(
     )
 
 
-def _keeping(fields: Any, columns: tuple[str, ...]) -> Any:
-    from dataclasses import replace
-
-    from remission.corpus.reading import KEPT
-
-    more = [name for name in columns if name not in ("length", *KEPT, *fields.columns)]
-    return replace(fields, columns=(*fields.columns, *more))
-
-
 @command.command("score", short_help="Score documents and say which are synthetic.")
 @_DETECTOR
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
@@ -159,7 +150,7 @@ def score(
         files.check_kind(output)
     fields, paragraphs = show.fields_of(options)
     found = detecting.load(detector)
-    fields = _keeping(fields, () if isinstance(found, detecting.FittedDetector) else found.strata.by)
+    fields = show.keeping(fields, () if isinstance(found, detecting.FittedDetector) else found.strata.by)
     fitted = found if isinstance(found, detecting.FittedDetector) else found.fitted
     documents, account = read_documents(paths, fields, fitted.detector.takes, paragraphs, limit)
     with out.progress("score", quiet=as_json) as progress:
@@ -194,7 +185,7 @@ def evaluate(detector: Path, paths: tuple[str, ...], fpr: float | None, as_json:
 
     fields, paragraphs = show.fields_of(options)
     calibrated = detecting.load_calibrated(detector)
-    fields = _keeping(fields, calibrated.strata.by)
+    fields = show.keeping(fields, calibrated.strata.by)
     documents, account = detecting.read_labelled(paths, fields, calibrated.fitted.detector.takes, paragraphs)
     with out.progress("evaluate", quiet=as_json) as progress:
         found = detecting.evaluate(calibrated, documents, fpr, progress)

@@ -44,7 +44,7 @@ def command(
         )
     columns = tuple(part.strip() for part in by.split(",") if part.strip())
     fields, paragraphs = show.fields_of(options)
-    fields = _keeping(fields, columns)
+    fields = show.keeping(fields, columns)
     settings = {key: options[key] for key in ("estimator", "level", "before", "seed")}
     if detector is not None:
         answer, account = _by_detector(
@@ -64,14 +64,6 @@ def command(
     _show(answer)
 
 
-def _keeping(fields: Any, columns: tuple[str, ...]) -> Any:
-    """The fields with those columns kept that are not kept anyway."""
-    from remission.corpus.reading import KEPT
-
-    more = [name for name in columns if name not in ("length", *KEPT, *fields.columns)]
-    return replace(fields, columns=(*fields.columns, *more))
-
-
 def _by_detector(
     detector: Path, paths: tuple[str, ...], fields: Any, paragraphs: bool, columns: tuple[str, ...], drop: bool,
     settings: dict[str, Any], quiet: bool,
@@ -81,7 +73,7 @@ def _by_detector(
     from remission.corpus.reading import labels_of, read_documents
 
     calibrated = detecting.load_calibrated(detector)
-    fields = _keeping(fields, calibrated.strata.by)
+    fields = show.keeping(fields, calibrated.strata.by)
     documents, account = read_documents(paths, fields, calibrated.fitted.detector.takes, paragraphs)
     labels = labels_of(documents) if settings["estimator"] == "powered" else None
     with out.progress("prevalence", quiet=quiet) as progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -18,20 +19,20 @@ from remission.scored import Sample, Scored
 Progress = Callable[[float, float], None]
 
 
-class View:
+class View(ABC):
     """A corpus whose parts can be estimated; ``cells`` are the parts that have calibration items of their own."""
 
     usable: Flags
     abstained: Flags
 
+    @abstractmethod
     def cells(self, chosen: Flags) -> Iterator[tuple[int, Scored, Estimate | None, Estimate | None]]:
         """(documents, scores, FPR, TPR) of each cell among the chosen documents."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def panel(self) -> Sample | None:
         """Synthetic items of any kind."""
-        raise NotImplementedError
 
 
 class CalibratedView(View):

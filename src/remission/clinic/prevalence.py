@@ -183,7 +183,7 @@ def _answer(view: View, documents: Documents, wish: Wish, overlap: dict[str, Any
     rows = []
     for name, chosen in _groups(documents, wish.by):
         row = _row(view, wish, name, chosen)
-        if placebo["verdict"] == "failed":
+        if placebo["verdict"] == "failed" and not _by_labels(wish):  # hand labels need no calibration
             reason = (
                 f"the placebo failed: documents dated before {wish.before} come out as at least "
                 f"{100 * placebo['low']:.1f} % synthetic, so calibration and corpus do not belong together"
@@ -235,7 +235,8 @@ def _placebo(view: View, documents: Documents, wish: Wish) -> dict[str, Any]:
     n = int((early & view.usable).sum())
     if n < PLACEBO_LEAST:
         return {"verdict": "not possible", "n": n, "before": wish.before}
-    row = _row(view, replace(wish, level=PLACEBO_LEVEL), "placebo", early, checked=False)
+    # what is tested is the calibration, so by the estimator it allows, whichever was asked for
+    row = _row(view, replace(wish, estimator="auto", level=PLACEBO_LEVEL), "placebo", early, checked=False)
     failed = row.share.low > PLACEBO_MATTERS
     return {"verdict": "failed" if failed else "passed", "n": n, "before": wish.before, **_plain(row.share)}
 
@@ -283,14 +284,8 @@ def _row(view: View, wish: Wish, name: str, chosen: Flags, checked: bool = True)
 def _cell(scored: Scored, wish: Wish, panel: Sample | None, checked: bool) -> tuple[Estimate, Misfit | None, str]:
     """One cell: the estimator that its calibration allows, and why it was not a better one."""
     few = scored.synthetic is None or np.unique(scored.synthetic.units).size < SYNTHETIC_LEAST
-    why = ""
-    if wish.estimator != "auto":
-        estimator: Prevalence = registry.load("prevalence", wish.estimator)()
-    elif few:
-        estimator = registry.load("prevalence", "bounds")()
-        why = "there are no synthetic items of its kind, so how many are found is not known"
-    else:
-        estimator = registry.load("prevalence", "matched")()
+    name, why = _chosen(scored, wish, few)
+    estimator: Prevalence = registry.load("prevalence", name)()
     shift = None if few else misfit(scored, _guess(scored))
     if checked and shift is not None and shift.failed and not estimator.bounds and "labels" not in estimator.needs:
         estimator = registry.load("prevalence", "bounds")()
@@ -298,6 +293,21 @@ def _cell(scored: Scored, wish: Wish, panel: Sample | None, checked: bool) -> tu
     if estimator.bounds and few:
         scored = replace(scored, synthetic=panel)
     return estimator.estimate(scored, wish.level, wish.seed), shift, why
+
+
+def _chosen(scored: Scored, wish: Wish, few: bool) -> tuple[str, str]:
+    """The name of the estimator, and why it is not a better one."""
+    if wish.estimator != "auto":
+        unlabelled = scored.labels is not None and not np.isfinite(scored.labels).any()
+        if not (unlabelled and _by_labels(wish)):
+            return wish.estimator, ""
+    if few:
+        return "bounds", "there are no synthetic items of its kind, so how many are found is not known"
+    return "matched", ""
+
+
+def _by_labels(wish: Wish) -> bool:
+    return wish.estimator != "auto" and "labels" in registry.load("prevalence", wish.estimator).needs
 
 
 def _guess(scored: Scored) -> float:

@@ -49,7 +49,7 @@ class Denoising(LongModel, Renderer):
 
     network: Literal["auto", "unet", "dense"] = "auto"
     width: Annotated[int, Meta(ge=8, multiple_of=8)] = 32
-    hidden: Annotated[int, Meta(ge=8)] = 128
+    hidden: Annotated[int, Meta(ge=8)] | None = None
     depth: Annotated[int, Meta(ge=1)] = 2
     steps: Annotated[int, Meta(ge=1)] = 1000
     warm_steps: Annotated[int, Meta(ge=0)] = 0
@@ -108,7 +108,7 @@ class Denoising(LongModel, Renderer):
             items = labelled(items, middle)
         steps = self.warm_steps if previous is not None and self.warm_steps else self.steps
         plan = Plan(steps, self.batch, self.rate, self.warmup, floor=0.05, weight_decay=self.weight_decay, ema=self.ema)
-        size = f"{self.hidden} dense" if self._dense(frame) else f"{self.width} U-Net"
+        size = f"{frame.hidden(self.hidden)} dense" if self._dense(frame) else f"{self.width} U-Net"
         job = Job(
             self._kind(frame),
             f"{size} of depth {self.depth}",
@@ -192,7 +192,7 @@ class Denoising(LongModel, Renderer):
 
         def build(replicates: int) -> nn.Module:
             if self._dense(frame):
-                return Denoiser(replicates, frame.size, self.hidden, self.depth, self._types(frame))
+                return Denoiser(replicates, frame.size, frame.hidden(self.hidden), self.depth, self._types(frame))
             assert frame.picture is not None
             return UNet(frame.picture, self.width, self.depth, types=self._types(frame))
 

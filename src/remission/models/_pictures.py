@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 CHUNK = 256  # items drawn at once; part of what a seed means
 TOGETHER = 8  # stacked replicates that are trained at once
+FEW = 128  # numbers of an item that a narrow network learns as well
 SMALL = 12  # pixels a side: below, layers of a picture are dense
 
 
@@ -66,6 +67,14 @@ class Frame:
     def large(self) -> bool:
         """Whether it is a picture that is better seen through convolutions."""
         return min(self.height, self.breadth) >= SMALL
+
+    def hidden(self, given: int | None) -> int:
+        """The width of a dense network, by the size of an item where none is given.
+
+        On 8 x 8 digits width 64 costs a few percent of the confident pictures that 128 draws, and is what lets the
+        stacked networks of 8 replicates train more than twice as fast as one after another.
+        """
+        return given or (64 if self.size <= FEW else 256)
 
     def __str__(self) -> str:
         """As the measurement of the precision is named."""

@@ -33,7 +33,7 @@ class Diffusion(Denoising):
     Attributes:
         network: ``unet``, ``dense``, or by the size of items (``auto``).
         width: channels of the U-Net, a multiple of 8.
-        hidden: width of the dense network.
+        hidden: width of the dense network; by default 64 for items of up to 128 numbers, else 256.
         depth: blocks of the U-Net at its lower level, or of the dense network.
         steps, batch: of a training. ``warm_steps``, when not 0, instead of ``steps`` from a previous state.
         rate, warmup: the highest learning rate and the steps until it.

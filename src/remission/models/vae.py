@@ -54,7 +54,7 @@ class Vae(LongModel, Renderer):
 
     Attributes:
         latent: numbers of z.
-        hidden: width of a dense network.
+        hidden: width of a dense network; by default 64 for items of up to 128 numbers, else 256.
         width: channels of a convolutional one at half the size of the picture, twice that at a quarter.
         architecture: ``dense``, or ``conv`` for pictures.
         likelihood: see above; ``auto``: bernoulli for pictures in grey, else gaussian.
@@ -83,7 +83,7 @@ class Vae(LongModel, Renderer):
     weighted: ClassVar[bool] = True
 
     latent: Annotated[int, Meta(ge=1)] = 16
-    hidden: Annotated[int, Meta(ge=8)] = 256
+    hidden: Annotated[int, Meta(ge=8)] | None = None
     width: Annotated[int, Meta(ge=1)] = 16
     architecture: Literal["dense", "conv"] = "dense"
     likelihood: Literal["auto", "bernoulli", "gaussian"] = "auto"
@@ -140,7 +140,7 @@ class Vae(LongModel, Renderer):
             scale = scale_of(data, frame)
         steps = self.warm_steps if previous is not None and self.warm_steps else self.steps
         plan = Plan(steps, self.batch, self.rate, self.warmup, floor=0.05, weight_decay=self.weight_decay, ema=self.ema)
-        wide = self.hidden if self.architecture == "dense" else self.width
+        wide = frame.hidden(self.hidden) if self.architecture == "dense" else self.width
         job = Job(self._kind(frame), f"vae {self.architecture} {wide} and {self.latent}", plan, self.precision)
         state = fit(job, frame, items_of(data, frame, scale), streams, previous, desk)
         return state | {"scale.mean": scale[0], "scale.spread": scale[1]}
@@ -189,7 +189,7 @@ class Vae(LongModel, Renderer):
 
         def build(replicates: int) -> nn.Module:
             if self.architecture == "dense":
-                return Dense(replicates, frame.size, self.latent, self.hidden, frame.types)
+                return Dense(replicates, frame.size, self.latent, frame.hidden(self.hidden), frame.types)
             assert frame.picture is not None
             return Convolutional(frame.picture, self.latent, self.width, frame.types)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from remission.calibration.moments import mean
-from remission.errors import DataError
-from remission.scored import Sample, Scored
+from remission.scored import Sample
 
 Count = tuple[float, float]  # hits, out of n; whole only when every item is a unit of its own
 
@@ -25,18 +24,14 @@ def at_false_positives(human: Sample, rate: float) -> float:
     return float(np.nextafter(above[0], np.inf)) if above.size else float(scores[-1])
 
 
-def most_informative(scored: Scored) -> float:
+def most_informative(human: Sample, synthetic: Sample) -> float:
     """The threshold at which the corrected count has the least variance when half of the items are synthetic.
 
     Chosen on calibration scores alone: the corpus has no say, so its count stays binomial.
     """
-    if scored.synthetic is None:
-        raise DataError("A threshold is chosen on synthetic items, and there are none. Name a false-positive rate.")
-    grid = np.unique(
-        np.quantile(np.concatenate([scored.human.scores, scored.synthetic.scores]), np.linspace(0, 1, 200))
-    )
-    miss = _above(scored.human, grid)
-    catch = _above(scored.synthetic, grid)
+    grid = np.unique(np.quantile(np.concatenate([human.scores, synthetic.scores]), np.linspace(0, 1, 200)))
+    miss = _above(human, grid)
+    catch = _above(synthetic, grid)
     rate = (miss + catch) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = np.where(catch > miss, rate * (1 - rate) / (catch - miss) ** 2, np.inf)

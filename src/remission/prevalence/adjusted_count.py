@@ -6,7 +6,6 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from remission.errors import DataError
 from remission.estimate import Estimate
 from remission.interfaces import Prevalence
 from remission.numerics.proportions import bayes_prevalence, lang_reiczigel, rogan_gladen
@@ -31,10 +30,8 @@ class AdjustedCount(Prevalence):
 
     def estimate(self, scored: Scored, level: float = 0.95, seed: int = 0) -> Estimate:
         """Value and interval; the whole of 0 .. 1 when the detector does not tell the calibration samples apart."""
-        if scored.synthetic is None:
-            raise DataError("'adjusted-count' needs synthetic items for the TPR. Without them only 'bounds' can say.")
-        threshold = at_false_positives(scored.human, self.rate) if self.rate else most_informative(scored)
-        samples = (scored.target, scored.human, scored.synthetic)
+        samples = scored.three(self.name())
+        threshold = at_false_positives(scored.human, self.rate) if self.rate else most_informative(*samples[1:])
         found, false, true = (count(sample, threshold) for sample in samples)
         n = len(scored.target)
         if self.interval == "bayes":

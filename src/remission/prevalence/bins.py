@@ -8,7 +8,6 @@ import numpy as np
 from msgspec import Meta
 
 from remission.calibration.misfit import cells
-from remission.errors import DataError
 from remission.estimate import Estimate
 from remission.interfaces import Prevalence
 from remission.numerics.mixing import mixing_weight
@@ -35,11 +34,9 @@ class Bins(Prevalence):
 
     def estimate(self, scored: Scored, level: float = 0.95, seed: int = 0) -> Estimate:
         """Value and interval."""
-        if scored.synthetic is None:
-            raise DataError("'bins' needs synthetic items of the corpus's kind. Without them only 'bounds' can say.")
-        samples = (scored.target, scored.human, scored.synthetic)
-        bins = max(2, min(self.bins, min(len(scored.human), len(scored.synthetic)) // 25))
-        edges = cells(scored.human, scored.synthetic, bins)
+        samples = scored.three(self.name())
+        bins = max(2, min(self.bins, min(len(scored.human), len(samples[2])) // 25))
+        edges = cells(*samples[1:], bins)
         places = [np.searchsorted(edges, sample.scores, side="right") for sample in samples]
 
         def share(draw: Draw) -> float:

@@ -9,7 +9,6 @@ from msgspec import Meta
 
 from remission.calibration.ratio import density_ratio
 from remission.data import Floats
-from remission.errors import DataError
 from remission.estimate import Estimate
 from remission.interfaces import Prevalence
 from remission.numerics.mixing import mixing_weight
@@ -36,10 +35,8 @@ class Em(Prevalence):
 
     def estimate(self, scored: Scored, level: float = 0.95, seed: int = 0) -> Estimate:
         """Value and interval; in resamples the share may fall below 0, so that the interval holds near 0."""
-        if scored.synthetic is None:
-            raise DataError("'em' needs synthetic items of the corpus's kind. Without them only 'bounds' can say.")
-        samples = (scored.target, scored.human, scored.synthetic)
-        ratio = density_ratio(scored.human, scored.synthetic)
+        samples = scored.three(self.name())
+        ratio = density_ratio(*samples[1:])
         value = mixing_weight(ratio(scored.target.scores), scored.target.weight)
         centres, places = _cells(samples)
 

@@ -12,10 +12,9 @@ from remission.calibration.misfit import misfit
 from remission.calibration.moments import Mean, mean
 from remission.calibration.ratio import Ratio, density_ratio
 from remission.data import Floats
-from remission.errors import DataError
 from remission.estimate import Estimate
 from remission.interfaces import Prevalence
-from remission.scored import Scored
+from remission.scored import Sample, Scored
 
 _ROUNDS = 30
 
@@ -52,25 +51,20 @@ class Matched(Prevalence):
 
     def estimate(self, scored: Scored, level: float = 0.95, seed: int = 0) -> Estimate:
         """Value and interval."""
-        if scored.synthetic is None:
-            raise DataError("'matched' needs synthetic items of the corpus's kind. Without them only 'bounds' can say.")
-        ratio = density_ratio(scored.human, scored.synthetic)
-        share, moments = self._solve(scored, ratio)
+        samples = scored.three(self.name())
+        share, moments = self._solve(samples, density_ratio(*samples[1:]))
         factor = misfit(scored, share).factor if self.shift else 1.0
         low, high = _inverted(moments, level, factor)
         return Estimate(share, low, high, level, self.name(), len(scored.target))
 
-    def _solve(self, scored: Scored, ratio: Ratio) -> tuple[float, tuple[Mean, Mean, Mean]]:
-        samples = (scored.target, scored.human, scored.synthetic)
-        ratios = [ratio(sample.scores) for sample in samples if sample is not None]
-        sizes = [float(sample.units.max() + 1) for sample in samples if sample is not None]
+    def _solve(self, samples: tuple[Sample, Sample, Sample], ratio: Ratio) -> tuple[float, tuple[Mean, Mean, Mean]]:
+        ratios = [ratio(sample.scores) for sample in samples]
+        sizes = [float(sample.units.max() + 1) for sample in samples]
         share = 0.5
         for _ in range(_ROUNDS):
             at = min(max(share, self.floor), 1 - self.floor)
             target, human, synthetic = (
-                mean(sample, _weighing(r, at, sizes))
-                for sample, r in zip(samples, ratios, strict=True)
-                if sample is not None
+                mean(sample, _weighing(r, at, sizes)) for sample, r in zip(samples, ratios, strict=True)
             )
             gap = synthetic.value - human.value
             if gap <= 1e-12 * math.sqrt(synthetic.square + human.square + 1e-300):

@@ -8,7 +8,6 @@ import numpy as np
 from msgspec import Meta
 
 from remission.calibration.ratio import density_ratio
-from remission.errors import DataError
 from remission.estimate import Estimate
 from remission.interfaces import Prevalence
 from remission.prevalence._resample import Draw, percentile
@@ -32,10 +31,9 @@ class Pacc(Prevalence):
 
     def estimate(self, scored: Scored, level: float = 0.95, seed: int = 0) -> Estimate:
         """Value and interval."""
-        if scored.synthetic is None:
-            raise DataError("'pacc' needs synthetic items of the corpus's kind. Without them only 'bounds' can say.")
-        ratio = density_ratio(scored.human, scored.synthetic)
-        t, h, s = (ratio.posterior(sample.scores) for sample in (scored.target, scored.human, scored.synthetic))
+        samples = scored.three(self.name())
+        ratio = density_ratio(*samples[1:])
+        t, h, s = (ratio.posterior(sample.scores) for sample in samples)
 
         def share(draw: Draw) -> float:
             target, human, synthetic = (np.average(p, weights=w) for p, w in zip((t, h, s), draw, strict=True))
