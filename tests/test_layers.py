@@ -18,14 +18,14 @@ LAYERS: list[set[str]] = [
     {"notes", "folders", "desk"},
     {"networks"},
     {"toml", "rng", "component", "data", "laws", "schedule", "estimate", "fingerprint", "spelling", "marks"},
-    {"sampling", "recipe", "documents"},
+    {"sampling", "recipe", "documents", "watermarking"},
     {"scored"},
     {"interfaces"},
     {"view", "world"},
     {"simple"},
     {"registry"},
     {"calibration"},
-    {"sources", "models", "regimes", "curators", "metrics", "theory", "detectors", "prevalence"},
+    {"sources", "models", "regimes", "curators", "metrics", "theory", "detectors", "prevalence", "watermarks"},
     {"identity", "realdata", "corpus"},
     {"spec"},
     {"pool", "supply", "progress"},
@@ -38,7 +38,7 @@ LAYERS: list[set[str]] = [
     {"demo"},
     {"cli"},
 ]
-LEAVES = {"sources", "models", "regimes", "curators", "metrics", "theory", "detectors", "prevalence"}
+LEAVES = {"sources", "models", "regimes", "curators", "metrics", "theory", "detectors", "prevalence", "watermarks"}
 # Modules of one layer that build on each other, lowest first.
 WITHIN = [("laws", "data"), ("rng", "numerics"), ("simple", "view"), ("supply", "realdata"), ("world", "interfaces")]
 HEAVY = {

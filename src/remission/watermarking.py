@@ -1,0 +1,204 @@
+"""What a watermark is: a scheme, and a key that lives apart from it.
+
+A text watermark gives every token a score that depends on the key and on the tokens just before. In text that was written
+without the key these scores follow a known law, whatever the text says; who writes with the key makes them larger.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from remission.component import Component
+from remission.errors import DataError
+from remission.numerics.arrays import Array, Floats, Integers
+
+
+@dataclass(frozen=True)
+class Key:
+    """A secret, and the name it goes by. Only the name is ever shown.
+
+    Attributes:
+        name: what reports call it.
+        values: the secret: whole numbers, how many depends on the scheme.
+    """
+
+    name: str
+    values: tuple[int, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """Texts as numbers of tokens, one after another.
+
+    Attributes:
+        ids: (N,) int64.
+        starts: (m + 1,) int64: text i is ``ids[starts[i]:starts[i + 1]]``.
+    """
+
+    ids: Integers
+    starts: Integers
+
+    @classmethod
+    def of(cls, texts: Sequence[npt.ArrayLike]) -> Tokens:
+        """From a list of sequences of token numbers. Raises DataError for what are no whole numbers from 0 on."""
+        parts = [np.asarray(text) if len(np.atleast_1d(text)) else np.empty(0, np.int64) for text in texts]
+        for number, part in enumerate(parts):
+            if part.ndim != 1 or part.dtype.kind not in "iu":
+                raise DataError(f"Text {number} is no row of token numbers: shape {part.shape}, type {part.dtype}.")
+        starts = np.cumsum([0, *(len(part) for part in parts)]).astype(np.int64)
+        ids = np.concatenate([np.empty(0, np.int64), *parts]).astype(np.int64)
+        return cls(ids, starts)
+
+    def __post_init__(self) -> None:
+        if self.ids.size and int(self.ids.min()) < 0:
+            where = int(np.flatnonzero(self.ids < 0)[0])
+            text = int(np.searchsorted(self.starts, where, side="right")) - 1
+            raise DataError(f"Token numbers go from 0 on. Text {text} holds {int(self.ids[where])}.")
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def lengths(self) -> Integers:
+        """Tokens of each text, (m,)."""
+        return np.diff(self.starts)
+
+    @property
+    def text_of(self) -> Integers:
+        """The text that each token belongs to, (N,)."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+
+class Law(ABC):
+    """The law of the sum of n scores of text that was written without the key."""
+
+    @abstractmethod
+    def log10_tail(self, n: Integers, total: Floats) -> Floats:
+        """log10 P(sum of n scores >= total), elementwise; 0 where n is 0. Does not underflow."""
+
+    @abstractmethod
+    def rate(self, mean: Floats) -> Floats:
+        """Cramer's rate function at the mean of scores: 0 up to the expected mean, P(mean >= x) ~ exp(- n rate(x))."""
+
+    @property
+    @abstractmethod
+    def mean(self) -> float:
+        """Of one score."""
+
+    @property
+    @abstractmethod
+    def variance(self) -> float:
+        """Of one score."""
+
+
+class Steering(ABC):
+    """The state of a batch of b texts that are being written with a key."""
+
+    @abstractmethod
+    def __call__(self, history: Integers, logits: Floats) -> Floats:
+        """The logits (b, V) of the next token, changed.
+
+        Args:
+            history: (b, t) all tokens so far, prompts included. The first call tells how long the prompts are.
+            logits: (b, V), after temperature and truncation; minus infinity for a token that must not come.
+        """
+
+
+class Watermark(Component, ABC):
+    """A scheme with its dialect and parameters. The key is given to each method.
+
+    Attributes:
+        takes: what is marked: ``tokens`` or a ``picture``.
+    """
+
+    folder: ClassVar[str] = "watermarks"
+    takes: ClassVar[Literal["tokens", "picture"]] = "tokens"
+
+    @abstractmethod
+    def random_key(self, rng: np.random.Generator, name: str = "random") -> Key:
+        """A new key that this scheme can use, each equally likely."""
+
+    @abstractmethod
+    def check_key(self, key: Key) -> None:
+        """Raise SpecError when the scheme cannot use the key; its values are not shown."""
+
+
+class TextWatermark(Watermark):
+    """A watermark of texts of tokens.
+
+    Attributes:
+        once: what counts once when it comes again: a ``context``, an ``ngram`` (context and token), or a ``token``.
+    """
+
+    once: ClassVar[Literal["context", "ngram", "token"]] = "ngram"
+
+    @property
+    @abstractmethod
+    def context(self) -> int:
+        """How many tokens before a token its score depends on."""
+
+    @property
+    def padded(self) -> bool:
+        """Whether the first tokens of a text have a score as well, with a context that is filled up."""
+        return False
+
+    @abstractmethod
+    def scores(self, key: Key, tokens: Tokens, places: Integers) -> Floats:
+        """The score (k,) of the tokens at these places (k,) of ``tokens.ids``; higher is more likely marked.
+
+        Raises DataError for token numbers that the scheme cannot know.
+        """
+
+    @abstractmethod
+    def law(self, key: Key) -> Law:
+        """The law of sums of scores of text without the key."""
+
+    @abstractmethod
+    def steering(self, key: Key) -> Steering:
+        """Start to write a batch of texts with the key."""
+
+    def random_scores(self, tokens: Tokens, places: Integers, rng: np.random.Generator) -> Floats:
+        """The scores (k,) that a key drawn at random would give. Schemes may draw them without the key."""
+        return self.scores(self.random_key(rng), tokens, places)
+
+
+@dataclass(frozen=True, eq=False)
+class PictureFinding:
+    """What was read from a picture.
+
+    Attributes:
+        payload: (bits,) the bits as read, bool.
+        log10_p: log10 of the probability that a picture without the key looks at least as marked.
+        scale, shift: how the picture was scaled and shifted (rows, columns) since it was marked, as far as known.
+    """
+
+    payload: npt.NDArray[np.bool_]
+    log10_p: float
+    scale: float = 1.0
+    shift: tuple[int, int] = (0, 0)
+
+
+class PictureWatermark(Watermark):
+    """A watermark of pictures: arrays (h, w) or (h, w, 3) of bytes."""
+
+    takes: ClassVar[Literal["tokens", "picture"]] = "picture"
+
+    @abstractmethod
+    def embed(self, key: Key, picture: Array, payload: npt.NDArray[np.bool_] | None = None) -> Array:
+        """The marked picture. Raises DataError for a picture that is too small or no array of bytes.
+
+        Args:
+            key: the secret.
+            picture: what to mark.
+            payload: (bits,) what to write; by default bits that follow from the key, which :meth:`find` then expects.
+        """
+
+    @abstractmethod
+    def find(self, key: Key, picture: Array, payload: npt.NDArray[np.bool_] | None = None) -> PictureFinding:
+        """Read a picture, and test it for the payload (by default the one that follows from the key)."""

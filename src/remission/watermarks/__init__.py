@@ -1,0 +1,1 @@
+"""Watermarks: one file per scheme."""
