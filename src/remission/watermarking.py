@@ -9,14 +9,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from functools import cached_property
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from remission.component import Component
 from remission.errors import DataError
-from remission.numerics.arrays import Array, Floats, Integers
+from remission.numerics.arrays import Array, Floats, Integers, Words
+from remission.numerics.repeats import hashes
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,15 @@ class Tokens:
         """Tokens of each text, (m,)."""
         return np.diff(self.starts)
 
-    @property
+    @cached_property
     def text_of(self) -> Integers:
         """The text that each token belongs to, (N,)."""
         return np.repeat(np.arange(len(self)), self.lengths)
+
+    @cached_property
+    def first(self) -> Integers:
+        """Where the text of each token begins, (N,)."""
+        return np.repeat(self.starts[:-1], self.lengths)
 
 
 class Law(ABC):
@@ -84,7 +91,7 @@ class Law(ABC):
 
     @abstractmethod
     def rate(self, mean: Floats) -> Floats:
-        """Cramer's rate function at the mean of scores: 0 up to the expected mean, P(mean >= x) ~ exp(- n rate(x))."""
+        """How fast P(mean of n scores >= x) falls with n (Cramer's rate): about exp(- n rate); 0 up to the expected mean."""
 
     @property
     @abstractmethod
@@ -133,7 +140,7 @@ class TextWatermark(Watermark):
     """A watermark of texts of tokens.
 
     Attributes:
-        once: what counts once when it comes again: a ``context``, an ``ngram`` (context and token), or a ``token``.
+        once: what counts once when it comes again in a text: a ``context``, an ``ngram`` (context and token), or a ``token``.
     """
 
     once: ClassVar[Literal["context", "ngram", "token"]] = "ngram"
@@ -147,6 +154,28 @@ class TextWatermark(Watermark):
     def padded(self) -> bool:
         """Whether the first tokens of a text have a score as well, with a context that is filled up."""
         return False
+
+    def scorable(self, tokens: Tokens) -> Integers:
+        """The places (k,) of ``tokens.ids`` that have a score."""
+        if self.padded or not self.context:
+            return np.arange(tokens.ids.size)
+        return np.flatnonzero(np.arange(tokens.ids.size) - tokens.first >= self.context)
+
+    def identities(self, key: Key, tokens: Tokens, places: Integers) -> Words:
+        """What the score at each place depends on, as a number (k,): where it comes again there is no new evidence.
+
+        0 where there is none at all.
+        """
+        before, itself = (self.context, self.once != "context") if self.once != "token" else (0, True)
+        return hashes(tokens.ids, tokens.first[places], places, before, itself)
+
+    def dialect_identities(self, key: Key, tokens: Tokens, places: Integers) -> Words:
+        """The same as the dialect's own detector has it, which may count dependent scores."""
+        return self.identities(key, tokens, places)
+
+    def published(self, n: Integers, total: Floats) -> dict[str, Floats]:
+        """What the dialect's own detector makes of n scores and their sum, by name; not exact."""
+        return {}
 
     @abstractmethod
     def scores(self, key: Key, tokens: Tokens, places: Integers) -> Floats:
@@ -163,8 +192,18 @@ class TextWatermark(Watermark):
     def steering(self, key: Key) -> Steering:
         """Start to write a batch of texts with the key."""
 
-    def random_scores(self, tokens: Tokens, places: Integers, rng: np.random.Generator) -> Floats:
-        """The scores (k,) that a key drawn at random would give. Schemes may draw them without the key."""
+    def logits_processor(self, key: Key) -> Any:
+        """What ``generate(logits_processor=[...])`` of transformers takes, for one call of it. Needs the extra ``deep``.
+
+        It works on logits as they are when it is called. Schemes that fix the token or its probability must come last:
+        put temperature and truncation before it in the list, and leave them out of the arguments of ``generate``.
+        """
+        from remission.networks.steering import Processor
+
+        return Processor(self.steering(key))
+
+    def random_scores(self, key: Key, tokens: Tokens, places: Integers, rng: np.random.Generator) -> Floats:
+        """The scores (k,) that another key like this one, drawn at random, would give; schemes may draw them without it."""
         return self.scores(self.random_key(rng), tokens, places)
 
 
@@ -175,13 +214,18 @@ class PictureFinding:
     Attributes:
         payload: (bits,) the bits as read, bool.
         log10_p: log10 of the probability that a picture without the key looks at least as marked.
+        log10_p_any: the same for the key alone, whatever the payload; None for schemes that cannot tell.
         scale, shift: how the picture was scaled and shifted (rows, columns) since it was marked, as far as known.
+        turns, mirrored: quarter turns counter-clockwise since it was marked, and whether it was mirrored before.
     """
 
     payload: npt.NDArray[np.bool_]
     log10_p: float
+    log10_p_any: float | None = None
     scale: float = 1.0
     shift: tuple[int, int] = (0, 0)
+    turns: int = 0
+    mirrored: bool = False
 
 
 class PictureWatermark(Watermark):
