@@ -75,13 +75,13 @@ def add_tiled(planes, strength, period, gain, out):  # type: ignore[no-untyped-d
     """
     h, w, channels = planes.shape
     a, b = period.shape
-    total = 0
+    total = 0.0
     for i in range(h):
         for j in range(w):
             change = np.rint(np.float32(gain) * strength[i, j] * period[i % a, j % b])
             for k in range(channels):
                 before = np.int64(planes[i, j, k])
-                after = min(255, max(0, before + np.int64(change)))
+                after = min(np.int64(255), max(np.int64(0), before + np.int64(change)))
                 out[i, j, k] = after
-                total += (after - before) ** 2
+                total += float((after - before) * (after - before))
     return total / (h * w * channels)

@@ -16,9 +16,8 @@ _WIDEST = 128  # bits of a key
 
 def check_picture(picture: Array, least: int, what: str) -> None:
     """Raise DataError unless it is an array (h, w) or (h, w, 3) of bytes of at least so many pixels a side."""
-    shape = getattr(picture, "shape", None)
-    if not isinstance(picture, np.ndarray) or picture.ndim not in (2, 3) or (picture.ndim == 3 and shape[2] != 3):
-        shown = f"an array {shape}" if isinstance(picture, np.ndarray) else f"a {type(picture).__name__}"
+    if not isinstance(picture, np.ndarray) or picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (3,)):
+        shown = f"an array {picture.shape}" if isinstance(picture, np.ndarray) else f"a {type(picture).__name__}"
         raise DataError(f"{what} takes pictures: arrays (h, w) or (h, w, 3) of bytes. This is {shown}.")
     if picture.dtype != np.uint8:
         raise DataError(

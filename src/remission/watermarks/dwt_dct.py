@@ -1,0 +1,78 @@
+"""The mark ``dwtDct`` of the package invisible-watermark, written and read bit for bit. It hardly survives anything."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from msgspec import Meta
+
+from remission.numerics.arrays import Array, Booleans, Floats, Integers
+from remission.watermarking import Key, PictureFinding, PictureWatermark
+from remission.watermarks import _picture_blue as blue
+
+
+class DwtDct(PictureWatermark):
+    """``dwtDct`` of invisible-watermark 0.2.0: the default of early Stable Diffusion programs.
+
+    The largest value of each block of the mean Haar band of the colour difference U, the first left out, is moved to the
+    first or third quarter of a step of 36. There is no cosine transform, whatever the name says. Pictures, bits and all
+    rounding equal those of the package, which works at exactly the scale and place where a picture was marked.
+
+    There is no key: whoever knows the payload can write it. The key here *is* the payload that is expected, as a whole number
+    (for Stable Diffusion's "StableDiffusionV1" its bytes, the first the most significant, and ``bits`` of 136). The
+    p-value, Binomial(bits, 1/2), is exact only for payloads that were drawn at random; how often a public payload is read
+    from pictures without it must be measured on clean ones. Grey pictures carry no colour, and nothing is found in them.
+
+    Attributes:
+        bits: length of the payload; it must be known to read it.
+
+    Raises:
+        DataError: a picture of less than 65,536 pixels, or no array of bytes (h, w) or (h, w, 3).
+        SpecError: a key that is no whole number of so many bits.
+
+    Source: invisible-watermark 0.2.0, method ``dwtDct``.
+
+    >>> picture = np.random.default_rng(0).integers(60, 190, (256, 256, 3)).astype(np.uint8)
+    >>> mark, key = DwtDct(), Key("id", (0xDEADBEEF,))
+    >>> "".join(map(str, mark.find(key, mark.embed(key, picture)).payload.astype(int)))
+    '11011110101011011011111011101111'
+    """
+
+    bits: Annotated[int, Meta(ge=8, le=1024)] = 32
+
+    def random_key(self, rng: np.random.Generator, name: str = "random") -> Key:
+        """Random bits."""
+        return Key(name, (int.from_bytes(rng.bytes(128), "big") >> (1024 - self.bits),))
+
+    def check_key(self, key: Key) -> None:
+        """One whole number of ``bits`` bits."""
+        blue.check_key(key, self.bits, self.name())
+
+    def embed(self, key: Key, picture: Array, payload: Booleans | None = None) -> Array:
+        """The marked picture (h, w, 3)."""
+        self.check_key(key)
+        wanted = blue.payload_of(key, payload, self.bits, self.name())
+        planes, bands = blue.bands(blue.check(picture, f"Marking with {self.name()}"))
+        blocks = blue.blocks(bands.mean)
+        place, value = _largest(blocks)
+        changed = blocks.reshape(len(blocks), -1).copy()
+        bit = blue.bit_of_block(len(blocks), wanted)
+        size = (np.abs(value) // blue.STEP + 0.25 + 0.5 * bit) * blue.STEP
+        changed[np.arange(len(blocks)), place] = np.where(value >= 0, size, -1.0 * size)
+        return blue.assembled(planes, bands, blue.put(bands.mean, changed.reshape(blocks.shape)))
+
+    def find(self, key: Key, picture: Array, payload: Booleans | None = None) -> PictureFinding:
+        """What the picture says, at the scale and place where it was marked."""
+        self.check_key(key)
+        wanted = blue.payload_of(key, payload, self.bits, self.name())
+        _, bands = blue.bands(blue.check(picture, f"Reading {self.name()}"))
+        _, value = _largest(blue.blocks(bands.mean))
+        return blue.finding(np.abs(value) % blue.STEP > 0.5 * blue.STEP, wanted)
+
+
+def _largest(blocks: Floats) -> tuple[Integers, Floats]:
+    """Place and value of the largest entry of each block, its first left out."""
+    flat = blocks.reshape(len(blocks), -1)
+    place = np.abs(flat[:, 1:]).argmax(axis=1) + 1
+    return place, flat[np.arange(len(flat)), place]
