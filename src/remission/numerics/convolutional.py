@@ -37,7 +37,7 @@ def encode(message: Booleans) -> Integers:
     """The signs (3 (n + 6),), each -1 or 1, of a message (n,).
 
     >>> encode(np.array([True]))[:6].tolist()
-    [-1, -1, -1, 1, -1, -1]
+    [-1, -1, -1, -1, 1, 1]
     """
     register, sent = 0, []
     for bit in [*message.tolist(), *[False] * MEMORY]:

@@ -33,7 +33,7 @@ class DwtDct(PictureWatermark):
 
     Source: invisible-watermark 0.2.0, method ``dwtDct``.
 
-    >>> picture = np.random.default_rng(0).integers(60, 190, (256, 256, 3)).astype(np.uint8)
+    >>> picture = np.random.default_rng(0).integers(60, 190, (512, 512, 3)).astype(np.uint8)
     >>> mark, key = DwtDct(), Key("id", (0xDEADBEEF,))
     >>> "".join(map(str, mark.find(key, mark.embed(key, picture)).payload.astype(int)))
     '11011110101011011011111011101111'
