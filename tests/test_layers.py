@@ -19,7 +19,7 @@ LAYERS: list[set[str]] = [
     {"networks"},
     {"toml", "rng", "component", "data", "laws", "schedule", "estimate", "fingerprint", "spelling", "marks"},
     {"sampling", "recipe", "documents", "watermarking"},
-    {"scored"},
+    {"scored", "evidence", "segments"},
     {"interfaces"},
     {"view", "world"},
     {"simple"},
