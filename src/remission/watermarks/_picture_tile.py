@@ -32,6 +32,7 @@ LONGEST, SHORTEST = 5, 26  # cycles per period
 SIDES = tuple((turns, mirrored) for mirrored in (False, True) for turns in range(4))
 _GUIDES = 88  # of 256 orbits
 _PILOT = 4  # one of so many signs is a pilot
+_NEAR, _HOPE = 2.5, 0.02  # cycles per period; what a carrier counts for when guides of its length are lost
 
 
 class Layout(NamedTuple):
@@ -138,3 +139,19 @@ def signs_in(waves: Array) -> Floats:
     out = np.empty(2 * found.size)
     out[0::2], out[1::2] = found.real, found.imag
     return out
+
+
+def reliability(waves: Array, guide: Pattern) -> Floats:
+    """How far each pilot and carrier can be believed, (2 f,): how well guides of about the same length are borne out.
+
+    Args:
+        waves: (2 K + 1, K + 1) whitened, the pattern at the middle.
+        guide: the guides of the key.
+    """
+    borne = (waves[guide.rows + SHORTEST, guide.columns].real * guide.signs).clip(-1.5, 1.5)
+    lengths = np.hypot(guide.rows, guide.columns)
+    steps = np.arange(SHORTEST + 1)
+    near = np.exp(-0.5 * ((lengths[:, None] - steps) / _NEAR) ** 2)
+    mean = np.maximum(borne @ near / near.sum(axis=0), 0) + _HOPE
+    free = layout()
+    return np.repeat(mean[np.rint(np.hypot(free.free_rows, free.free_columns)).astype(np.int64)], 2)

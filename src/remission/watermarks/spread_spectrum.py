@@ -66,7 +66,7 @@ class SpreadSpectrum(PictureWatermark):
     """
 
     bits: Annotated[int, Meta(ge=8, le=128)] = 64
-    psnr: Annotated[float, Meta(ge=30, le=55)] = 40.0
+    psnr: Annotated[float, Meta(ge=30, le=55)] = 38.5
 
     def random_key(self, rng: np.random.Generator, name: str = "random") -> Key:
         """128 random bits."""
@@ -92,7 +92,8 @@ class SpreadSpectrum(PictureWatermark):
         self.check_key(key)
         pictures.check_picture(picture, LEAST_READ, f"Reading {self.name()}")
         payload = self._payload(key, payload)
-        place, waves = _located(picture, tile.guides(key))
+        guides = tile.guides(key)
+        place, waves = _located(picture, guides)
         waves = gratings.whitened(gratings.shifted(waves, place.shift))
         pilots = tile.layout().pilots
         keyed = tile.key_signs(key)
@@ -101,7 +102,7 @@ class SpreadSpectrum(PictureWatermark):
         chances -= np.log10([_UPRIGHT, *[(1 - _UPRIGHT) / (len(sides) - 1)] * (len(sides) - 1)])
         side = int(chances.argmin())
         signs = sides[side]
-        received = np.clip(signs, -_SURE, _SURE)[~pilots] * keyed[~pilots]
+        received = (np.clip(signs, -_SURE, _SURE) * keyed * tile.reliability(waves, guides))[~pilots]
         votes = np.zeros(convolutional.length(self.bits))
         np.add.at(votes, tile.order(key, self.bits), received)
         read = convolutional.decode(votes)
@@ -121,7 +122,7 @@ def _located(picture: Array, guides: gratings.Pattern) -> tuple[gratings.Place, 
     field = np.divide(rest, np.square(deviation, out=deviation), out=rest)  # matched: noise is the content's variance
     middle = _middle(field, _WINDOW)
     base = 1 / tile.PERIOD
-    tried = gratings.search(middle, guides, base / LARGEST, base / SMALLEST, _TRIED)
+    tried = [base, *gratings.search(middle, guides, base / LARGEST, base / SMALLEST, _TRIED)]
     rough = [
         (gratings.fit(gratings.harmonics(middle, pitch, guides.most), guides, pitch).fit, pitch) for pitch in tried
     ]
