@@ -31,7 +31,7 @@ PERIOD = 128
 LONGEST, SHORTEST = 5, 26  # cycles per period
 SIDES = tuple((turns, mirrored) for mirrored in (False, True) for turns in range(4))
 _GUIDES = 88  # of 256 orbits
-_PILOT = 4  # one of so many signs is a pilot
+_PILOTS = (0, 5)  # of 8 signs: a real and an imaginary part, for half a turn changes only the latter
 _NEAR, _HOPE = 2.5, 0.02  # cycles per period; what a carrier counts for when guides of its length are lost
 
 
@@ -69,7 +69,7 @@ def layout() -> Layout:
     _, orbit = np.unique(high[guide] * 1000 + low[guide], return_inverse=True)
     signs = 2 * int((~guide).sum())
     return Layout(
-        k[guide], l[guide], orbit, int(orbit.max()) + 1, k[~guide], l[~guide], np.arange(signs) % _PILOT == 0
+        k[guide], l[guide], orbit, int(orbit.max()) + 1, k[~guide], l[~guide], np.isin(np.arange(signs) % 8, _PILOTS)
     )  # fmt: skip
 
 
