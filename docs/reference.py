@@ -38,6 +38,11 @@ TITLES = {
         "Prevalence",
         "Estimators of the share that is synthetic: `remission prevalence --estimator`. See also [detection](../detection.md).",
     ),
+    "watermarks": (
+        "Watermarks",
+        "What marks the output of a model with a key: `mark` of the model [`watermarked`](models.md#watermarked), of the "
+        "curator [`watermark`](curators.md#watermark) and of the metric [`radioactivity`](metrics.md#radioactivity).",
+    ),
 }
 SCHEDULE = ("int | float | list of int | float | Ramp", "[schedule](../experiment-file.md#schedules)")
 _ITEM = re.compile(r"^(\S[^:]*): (.*)$")

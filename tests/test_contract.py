@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 
-from remission import Experiment, SpecError, registry, run
+from remission import Experiment, SpecError, registry, run, toml
 from remission.checks import check_experiment
 from remission.interfaces import FastModel, LongModel, Metric
 
@@ -43,11 +43,18 @@ FITTING = {  # what a model needs to be told to run in a small world
         "precision": "float32",
     },
     "vae": {"hidden": 16, "latent": 2, "steps": 8, "batch": 8, "warmup": 2},
+    "watermarked": {
+        "model": {"kind": "ngram", "order": 2},
+        "mark": {"kind": "gumbel"},
+        "adoption": 0.7,
+        "known": 0.5,
+        "laundered": 0.2,
+    },
 }
 
 
 def experiment(kind: str, model: str, **settings: object) -> Experiment:
-    parameters = "".join(f"\n{key} = {value!r}" for key, value in FITTING.get(model, {}).items())
+    parameters = "".join(f"\n{key} = {toml.value(value)}" for key, value in FITTING.get(model, {}).items())
     text = f"""
 [experiment]
 generations = 2

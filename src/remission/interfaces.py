@@ -32,6 +32,7 @@ from remission.recipe import Recipe as Recipe
 from remission.rng import Streams
 from remission.sampling import Sampling as Sampling
 from remission.scored import Scored
+from remission.watermarking import Steer
 
 if TYPE_CHECKING:  # views and worlds are made of the parts below, so they lie above this file
     from remission.view import View
@@ -219,6 +220,14 @@ class HasProbabilities(ABC):
     @abstractmethod
     def probabilities(self, state: State) -> Floats:
         """Shape (r, V), rows sum to 1."""
+
+
+class Steerable(ABC):
+    """A model of tokens that lets the law of each be changed while it writes, as watermarks do."""
+
+    @abstractmethod
+    def sample_steered(self, state: State, n: int, streams: Streams, sampling: Sampling, steer: Steer) -> Array:
+        """As ``sample``; logits after temperature and truncation go through ``steer(i, start, stop)`` of their texts."""
 
 
 class Labeller(ABC):

@@ -19,10 +19,11 @@ from typing import Any
 from remission.component import Component
 from remission.errors import SpecError, did_you_mean
 from remission.interfaces import Curator, Detector, Metric, Model, Prevalence, Regime, Source
+from remission.watermarking import Watermark
 from remission.world import Theory
 
 FOLDERS: dict[str, type[Component]] = {
-    cls.folder: cls for cls in (Source, Model, Regime, Curator, Metric, Theory, Detector, Prevalence)
+    cls.folder: cls for cls in (Source, Model, Regime, Curator, Metric, Theory, Detector, Prevalence, Watermark)
 }
 
 

@@ -366,4 +366,5 @@ def _beside(part: Any, folder: Path) -> None:
             path = part.get(key)
             if isinstance(path, str) and not Path(path).exists() and (folder / path).exists():
                 part[key] = str(folder / path)
-        _beside(part.get("base"), folder)
+        for key in ("base", "model"):
+            _beside(part.get(key), folder)

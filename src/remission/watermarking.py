@@ -6,8 +6,9 @@ without the key these scores follow a known law, whatever the text says; who wri
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from remission.component import Component
-from remission.errors import DataError
+from remission.errors import DataError, SpecError
 from remission.numerics.arrays import Array, Floats, Integers, Words
 from remission.numerics.repeats import hashes
 
@@ -115,6 +116,9 @@ class Steering(ABC):
             history: (b, t) all tokens so far, prompts included. The first call tells how long the prompts are.
             logits: (b, V), after temperature and truncation; minus infinity for a token that must not come.
         """
+
+
+Steer = Callable[[int, int, int], Steering]  # (i, start, stop): of texts start .. stop - 1 of replicate i, a batch
 
 
 class Watermark(Component, ABC):
@@ -217,6 +221,7 @@ class PictureFinding:
         log10_p_any: the same for the key alone, whatever the payload; None for schemes that cannot tell.
         scale, shift: how the picture was scaled and shifted (rows, columns) since it was marked, as far as known.
         turns, mirrored: quarter turns counter-clockwise since it was marked, and whether it was mirrored before.
+        tilt: how far it was turned beside that, in degrees counter-clockwise, as far as searched.
     """
 
     payload: npt.NDArray[np.bool_]
@@ -226,6 +231,7 @@ class PictureFinding:
     shift: tuple[int, int] = (0, 0)
     turns: int = 0
     mirrored: bool = False
+    tilt: float = 0.0
 
 
 class PictureWatermark(Watermark):
@@ -246,3 +252,29 @@ class PictureWatermark(Watermark):
     @abstractmethod
     def find(self, key: Key, picture: Array, payload: npt.NDArray[np.bool_] | None = None) -> PictureFinding:
         """Read a picture, and test it for the payload (by default the one that follows from the key)."""
+
+
+def lab_key(mark: Watermark, name: str) -> Key:
+    """The key of this name in simulated worlds: the same for all who name it, so no secret. Never mark real text with it."""
+    seed = int.from_bytes(hashlib.sha256(f"remission lab key {name}".encode()).digest(), "big")
+    return mark.random_key(np.random.default_rng(seed), name)
+
+
+def of_tokens(owner: str, mark: Watermark) -> TextWatermark:
+    """The mark, if it is one of tokens; else SpecError in the name of who wants one."""
+    if isinstance(mark, TextWatermark):
+        return mark
+    raise SpecError(f"{owner}: '{mark.name()}' marks pictures, not tokens. Try gumbel, kgw, synthid or unigram.")
+
+
+def misfit(mark: TextWatermark, size: int, length: int) -> str:
+    """Why a mark cannot be used on blocks of ``length`` tokens out of ``size``, and what to set; empty when it can."""
+    vocabulary = getattr(mark, "vocabulary", size)
+    if vocabulary != size:
+        return f"{mark.name()} is set to a vocabulary of {vocabulary}, and items have tokens out of {size}. Set vocabulary = {size}."
+    if length <= mark.context and not mark.padded:
+        return (
+            f"{mark.name()} scores a token by the {mark.context} before it, and blocks have {length} tokens. Make the blocks of "
+            f"the source longer."
+        )
+    return ""

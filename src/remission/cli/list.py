@@ -11,7 +11,7 @@ from remission.cli import _output as out
 @click.argument("kind", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(kind: str | None, as_json: bool) -> None:
-    """List the parts of KIND (sources, models, regimes, curators, metrics, theory), or all of them."""
+    """List the parts of KIND (sources, models, regimes, curators, metrics, theory, detectors, prevalence, watermarks), or all."""
     from remission import registry
     from remission.errors import SpecError, did_you_mean
 

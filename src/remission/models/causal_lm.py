@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -10,9 +11,10 @@ from msgspec import Meta
 from remission.data import TOKENS, Array, Dataset, Floats, Space
 from remission.desk import Desk, Tensors
 from remission.errors import DataError, FitError, SpecError, need
-from remission.interfaces import HasDensity, LongModel, Sampling, State
+from remission.interfaces import HasDensity, LongModel, Sampling, State, Steerable
 from remission.models import _hub
 from remission.rng import Streams
+from remission.watermarking import Steer
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +25,7 @@ _DRAWN = ("temperature", "top_k", "top_p", "min_p")  # options of draws, which a
 _SOURCES = "tiny-shakespeare, wikitext-2, prose, names and file"
 
 
-class CausalLm(LongModel, HasDensity):
+class CausalLm(LongModel, HasDensity, Steerable):
     """A causal language model given by its folder, fine-tuned on blocks of its own tokens and continuing prompts.
 
     Every fit starts from the given weights (``start = "scratch"`` or ``"base"``) or from those of the fit before
@@ -196,12 +198,25 @@ class CausalLm(LongModel, HasDensity):
 
     def sample(self, state: State, n: int, streams: Streams, sampling: Sampling) -> Array:
         """New blocks, int64 (r, n, length)."""
+        return self._sampled(state, n, streams, sampling, None)
+
+    def sample_steered(self, state: State, n: int, streams: Streams, sampling: Sampling, steer: Steer) -> Array:
+        """The same draws from laws that ``steer`` may change; a prompt is history. Raises SpecError for beams."""
+        if sampling.beams > 1:
+            raise SpecError("causal-lm: a beam search draws nothing that could be steered. Set beams = 1.")
+        return self._sampled(state, n, streams, sampling, steer)
+
+    def _sampled(self, state: State, n: int, streams: Streams, sampling: Sampling, steer: Steer | None) -> Array:
         import torch
 
         from remission.networks.device import one_thread
+        from remission.networks.steering import of_rows
 
         with one_thread(), torch.no_grad():
-            rows = [self._written(_hub.of(state, i), n, streams.only(i), sampling) for i in range(len(streams))]
+            rows = [
+                self._written(_hub.of(state, i), n, streams.only(i), sampling, of_rows(steer, i))
+                for i in range(len(streams))
+            ]
         return np.stack(rows)
 
     def log_density(self, state: State, items: Array) -> Floats:
@@ -278,7 +293,9 @@ class CausalLm(LongModel, HasDensity):
             seed, desk, self.precision, name,
         )  # fmt: skip
 
-    def _written(self, state: Tensors, n: int, streams: Streams, sampling: Sampling) -> Array:
+    def _written(
+        self, state: Tensors, n: int, streams: Streams, sampling: Sampling, steer: Callable[[int, int], Any] | None
+    ) -> Array:
         """New blocks of one replicate, (n, length)."""
         import torch
 
@@ -302,7 +319,8 @@ class CausalLm(LongModel, HasDensity):
             with autocast(where, bf16):
                 if sampling.beams > 1:
                     return decode.search(reader, texts, length - given, sampling.beams, rules)
-                return decode.write(reader, texts, draws[begin:end].to(where), rules)
+                steered = None if steer is None else steer(begin, end)
+                return decode.write(reader, texts, draws[begin:end].to(where), rules, steered, given)
 
         _, each = causal.costs(self._folder().config, prompts.shape[1] + length)
         new = chunks.in_chunks(n, _hub.fitting(network, each * sampling.beams), write)

@@ -15,9 +15,13 @@ from msgspec import Meta
 
 from remission.data import TOKENS, Array, Dataset, Floats, Integers, Space
 from remission.errors import DataError, FitError, SpecError
-from remission.interfaces import HasDensity, Model, Sampling, State
+from remission.interfaces import HasDensity, Model, Sampling, State, Steerable
+from remission.numerics import ngram_steps as steps
 from remission.numerics import ngrams as kernels
 from remission.rng import Streams
+from remission.watermarking import Steer, Steering
+
+_LOGITS = 2**16  # at once, when every token's law is looked at: what stays in the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +35,7 @@ class Chain:
     starts: npt.NDArray[np.int32] | None  # (r, n, 2): start and size of the group after the start of each block
 
 
-class Ngram(Model, HasDensity):
+class Ngram(Model, HasDensity, Steerable):
     """The maximum-likelihood Markov chain of order - 1 previous tokens within blocks.
 
     With c(h w) the weight of the occurrences of context h (``order`` - 1 tokens) followed by token w inside one block,
@@ -104,11 +108,7 @@ class Ngram(Model, HasDensity):
 
     def sample(self, state: Chain, n: int, streams: Streams, sampling: Sampling) -> Array:
         """New blocks as long as the training blocks, int64 (r, n, length)."""
-        if sampling.used and self.smoothing > 0:
-            raise SpecError(
-                f"ngram: smoothing cannot be combined with {', '.join(sorted(sampling.used))}. "
-                "Set smoothing = 0 or leave the sampling neutral."
-            )
+        self._possible(sampling)
         out = np.empty((len(streams), n, state.blocks.shape[2]), np.int64)
         named = (*streams.words, streams.replicates, state.blocks)
         if state.links is not None and not sampling.used:
@@ -117,6 +117,24 @@ class Ngram(Model, HasDensity):
         law = (self.order, int(state.size[0]), self.smoothing)
         options = (sampling.temperature, sampling.top_k, sampling.top_p)
         kernels.wander(*named, _or_empty(state.weight), *law, *options, out)
+        return out
+
+    def sample_steered(self, state: Chain, n: int, streams: Streams, sampling: Sampling, steer: Steer) -> Array:
+        """New blocks (r, n, length) of the law of :meth:`sample`, every token of which goes through ``steer``.
+
+        Starts go through it as well, as laws of one token, so that a text's history is the text from its beginning.
+        """
+        self._possible(sampling)
+        r, _, length = state.blocks.shape
+        uniforms, out = streams.uniforms(n * length).reshape(r, n, length), np.empty((r, n, length), np.int64)
+        rows = max(1, _LOGITS // int(state.size[0]))
+        options = (sampling.temperature, sampling.top_k, sampling.top_p)
+        for i in range(r):
+            weight = np.empty(0) if state.weight is None else state.weight[i]
+            tree = steps.Tree(state.blocks[i], weight, self.order, int(state.size[i]), self.smoothing, *options)
+            for start in range(0, n, rows):
+                stop = min(n, start + rows)
+                out[i, start:stop] = _written(tree, steer(i, start, stop), uniforms[i, start:stop])
         return out
 
     def log_density(self, state: Chain, items: Array) -> Floats:
@@ -132,6 +150,13 @@ class Ngram(Model, HasDensity):
         kernels.log_probability(state.blocks, _or_empty(state.weight), *law, items, out)
         return out
 
+    def _possible(self, sampling: Sampling) -> None:
+        if sampling.used and self.smoothing > 0:
+            raise SpecError(
+                f"ngram: smoothing cannot be combined with {', '.join(sorted(sampling.used))}. "
+                "Set smoothing = 0 or leave the sampling neutral."
+            )
+
     def _within(self, items: Array, size: int) -> None:
         if not kernels.within(items, size):
             raise DataError(f"A token is outside 0 .. {size - 1}. Check that the data and its space belong together.")
@@ -139,3 +164,15 @@ class Ngram(Model, HasDensity):
 
 def _or_empty(weight: Floats | None) -> Floats:
     return np.empty((0, 0)) if weight is None else weight
+
+
+def _written(tree: steps.Tree, steering: Steering, uniforms: Floats) -> Integers:
+    """Texts (b, length), token by token."""
+    walk, out = steps.Walk(tree, len(uniforms)), np.empty(uniforms.shape, np.int64)
+    for k in range(uniforms.shape[1]):
+        tokens = steps.pick(steering(out[:, :k], walk.laws(uniforms[:, k])), uniforms[:, k])
+        if tokens is None:
+            raise DataError("What steers an n-gram left no token that may come. It must leave one of finite logit.")
+        out[:, k] = tokens
+        walk.move(tokens)
+    return out

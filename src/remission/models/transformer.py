@@ -15,8 +15,9 @@ from msgspec import Meta
 from remission.data import TOKENS, Array, Dataset, Floats, Space
 from remission.desk import Desk
 from remission.errors import DataError, FitError, SpecError, need
-from remission.interfaces import HasDensity, LongModel, Sampling, State
+from remission.interfaces import HasDensity, LongModel, Sampling, State, Steerable
 from remission.rng import Streams
+from remission.watermarking import Steer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _DRAWN = ("temperature", "top_k", "top_p", "min_p")  # options of draws, which a search does not make
 
 
-class Transformer(LongModel, HasDensity):
+class Transformer(LongModel, HasDensity, Steerable):
     """p(x_1 ... x_L) = product over i of p(x_i | start, x_1 ... x_(i-1)), by a decoder-only transformer.
 
     Each of ``layers`` layers adds causal attention of ``heads`` heads and a gated layer to vectors of ``width`` numbers;
@@ -207,12 +208,22 @@ class Transformer(LongModel, HasDensity):
 
     def sample(self, state: State, n: int, streams: Streams, sampling: Sampling) -> Array:
         """New blocks, int64 (r, n, L). Raises SpecError for options that contradict each other."""
+        return self._sampled(state, n, streams, sampling, None)
+
+    def sample_steered(self, state: State, n: int, streams: Streams, sampling: Sampling, steer: Steer) -> Array:
+        """The same draws from laws that ``steer`` may change; a prompt is history. Raises SpecError for beams."""
+        if sampling.beams > 1:
+            raise SpecError("transformer: a beam search draws nothing that could be steered. Set beams = 1.")
+        return self._sampled(state, n, streams, sampling, steer)
+
+    def _sampled(self, state: State, n: int, streams: Streams, sampling: Sampling, steer: Steer | None) -> Array:
         import torch
 
         from remission.networks.decode import Rules
         from remission.networks.device import one_thread
         from remission.networks.dice import Dice
         from remission.networks.language import compose, in_turn
+        from remission.networks.steering import of_rows
         from remission.notes import say
 
         size, length = state["embedding"].shape[1] - 1, int(state["length"][0])
@@ -229,7 +240,8 @@ class Transformer(LongModel, HasDensity):
                     prompts = cut[in_turn(len(cut), n, Dice(orders[i : i + 1]))].long()
                     if n > len(cut) and sampling.beams > 1:
                         say("a beam search had fewer prompts than texts to write, so texts come more than once")
-                out[i] = compose(network, prompts, length, rules, sampling.beams, Dice(draws[i : i + 1])).numpy()
+                dice, steered = Dice(draws[i : i + 1]), of_rows(steer, i)
+                out[i] = compose(network, prompts, length, rules, sampling.beams, dice, steered).numpy()
         return out
 
     def log_density(self, state: State, items: Array) -> Floats:

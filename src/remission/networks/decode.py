@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -133,13 +134,27 @@ def uniforms(dice: Dice, *shape: int) -> Tensor:
     return dice.integers(2**53, *shape).double() / 2**53
 
 
-def write(reader: Reader, texts: Tensor, draws: Tensor, rules: Rules) -> Tensor:
-    """Go on with texts (b, p), one new token for each of the uniforms ``draws`` (b, k); the new tokens (b, k)."""
+Steered = Callable[[Tensor, Tensor], Tensor]  # (texts so far (b, t), logits (b, V) after all rules) -> other logits
+
+
+def write(
+    reader: Reader, texts: Tensor, draws: Tensor, rules: Rules, steered: Steered | None = None, given: int = 0
+) -> Tensor:
+    """Go on with texts (b, p), one new token for each of the uniforms ``draws`` (b, k); the new tokens (b, k).
+
+    ``steered`` changes the logits of every new token. The last ``given`` tokens of the texts are no prompt but part of what
+    is written: it is shown them one by one, as laws of one token.
+    """
     begun, length = texts.shape[1], draws.shape[1]
     texts = torch.cat([texts, texts.new_zeros(len(texts), length)], dim=1)
     logits = reader.read(texts[:, :begun])
+    if steered is not None:
+        for t in range(begun - given, begun):
+            sure = torch.full_like(logits, NEVER, dtype=torch.float64).scatter_(1, texts[:, t : t + 1], 0.0)
+            steered(texts[:, :t], sure)
     for t in range(begun, begun + length):
-        texts[:, t] = pick(shaped(logits, texts[:, :t], rules), draws[:, t - begun])
+        law = shaped(logits, texts[:, :t], rules)
+        texts[:, t] = pick(law if steered is None else steered(texts[:, :t], law), draws[:, t - begun])
         if t + 1 < begun + length:
             logits = reader.read(texts[:, t : t + 1])
     return texts[:, begun:]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from remission.desk import Desk, Tensors
 from remission.networks.chunks import in_chunks
-from remission.networks.decode import Rules, search, uniforms, write
+from remission.networks.decode import Rules, Steered, search, uniforms, write
 from remission.networks.device import autocast
 from remission.networks.dice import Dice, seeded
 from remission.networks.train import Parts, Plan, train
@@ -100,11 +100,20 @@ def log_probability(network: Decoder, blocks: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def compose(network: Decoder, prompts: Tensor, length: int, rules: Rules, beams: int, dice: Dice) -> Tensor:
+def compose(
+    network: Decoder,
+    prompts: Tensor,
+    length: int,
+    rules: Rules,
+    beams: int,
+    dice: Dice,
+    steer: Callable[[int, int], Steered] | None = None,
+) -> Tensor:
     """``length`` new tokens after each of the prompts (n, p); p may be 0. Shape (n, length).
 
     Draws with the uniforms of ``dice`` (of one replicate), the same however many texts are written side by side; with
-    more than one beam the most probable continuation that a search finds.
+    more than one beam the most probable continuation that a search finds. ``steer(start, stop)`` gives what changes the
+    logits of those of the texts while they are drawn.
     """
     where, shape = network.embedding.device, network.shape
     network.eval()
@@ -114,7 +123,8 @@ def compose(network: Decoder, prompts: Tensor, length: int, rules: Rules, beams:
         memory, some = Memory(network, stop - start), prompts[start:stop].to(where)
         if beams > 1:
             return search(memory, some, length, beams, rules)
-        return write(memory, some, draws[start:stop].to(where), rules)
+        steered = None if steer is None else steer(start, stop)
+        return write(memory, some, draws[start:stop].to(where), rules, steered)
 
     return in_chunks(len(prompts), _fitting(where, Memory.cost(shape) * beams), part)
 

@@ -19,3 +19,8 @@ class Processor:
         """The changed logits, of the same type on the same device."""
         changed = self.steering(input_ids.cpu().numpy(), scores.double().cpu().numpy())
         return torch.from_numpy(changed).to(scores)
+
+
+def of_rows(steer: Callable[[int, int, int], Any] | None, i: int) -> Callable[[int, int], Processor] | None:
+    """What makes the processor of texts start .. stop - 1 of replicate i; None where nothing is steered."""
+    return None if steer is None else lambda start, stop: Processor(steer(i, start, stop))

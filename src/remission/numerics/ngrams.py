@@ -157,7 +157,7 @@ def follow(first, second, replicates, blocks, links, starts, context, out):  # t
 
 
 @jit()
-def _tree(blocks, weight, order, size):  # type: ignore[no-untyped-def]
+def grow(blocks, weight, order, size):  # type: ignore[no-untyped-def]
     """The distinct k-grams of one replicate's blocks (n, length), k = 0 .. order, as nodes of a tree.
 
     Node 0 is the empty gram; the children of a node append one token, are numbered consecutively and sorted by it.
@@ -226,7 +226,7 @@ def _by_parent(parent, order, low, high, out):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def _cumulate(mass, begin, many):  # type: ignore[no-untyped-def]
+def cumulate(mass, begin, many):  # type: ignore[no-untyped-def]
     """For every node the mass of itself and its elder siblings, and the mass of all children of each node."""
     upto, below_it = np.zeros(mass.size), np.zeros(mass.size)
     for node in range(mass.size):
@@ -239,7 +239,7 @@ def _cumulate(mass, begin, many):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def _search(upto, low, high, target):  # type: ignore[no-untyped-def]
+def search(upto, low, high, target):  # type: ignore[no-untyped-def]
     """The first index of low .. high - 1 with ``upto`` above the target, which is kept below the whole."""
     target = min(target, upto[high - 1] * (1.0 - 1e-15))
     while low < high:
@@ -268,7 +268,7 @@ def _child(token, begin, many, node, wanted):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def _advance(token, begin, many, path, emitted):  # type: ignore[no-untyped-def]
+def advance(token, begin, many, path, emitted):  # type: ignore[no-untyped-def]
     """Move ``path``, the nodes of the last 0 .. order - 1 tokens (-1: unseen), on by one token."""
     for k in range(path.size - 1, 0, -1):
         path[k] = _child(token, begin, many, path[k - 1], emitted)
@@ -282,7 +282,7 @@ def _smooth_token(state, path, smoothing, size, token, upto, total, begin, many)
         if node >= 0 and total[node] > 0.0:
             target = uniform(state) * (total[node] + smoothing)
             if target < total[node]:
-                return np.int64(token[_search(upto, begin[node], begin[node] + many[node], target)])
+                return np.int64(token[search(upto, begin[node], begin[node] + many[node], target)])
     return below(state, size)
 
 
@@ -295,10 +295,10 @@ def wander(  # type: ignore[no-untyped-def]
     none = np.empty(0)
     for i in range(out.shape[0]):
         own = weight[i] if weight.size else none
-        token, mass, begin, many, suffix, base = _tree(blocks[i], own, order, size)
+        token, mass, begin, many, suffix, base = grow(blocks[i], own, order, size)
         for context in range(base[order - 1], base[order]):
             shape(mass[begin[context] : begin[context] + many[context]], temperature, top_k, top_p)
-        upto, total = _cumulate(mass, begin, many)
+        upto, total = cumulate(mass, begin, many)
         share = np.cumsum(own) if own.size else np.arange(1.0, blocks.shape[1] + 1)
         seed(first, second, replicates[i], state)
         for j in range(out.shape[1]):
@@ -306,21 +306,21 @@ def wander(  # type: ignore[no-untyped-def]
             path[:], path[0] = -1, 0
             for k in range(out.shape[2]):
                 if k == 0 or (smoothing == 0.0 and left == 0 and total[node] <= 0.0):
-                    block = _search(share, 0, share.size, uniform(state) * share[-1])
+                    block = search(share, 0, share.size, uniform(state) * share[-1])
                     left = order - 1
                     path[:], path[0] = -1, 0
                     node = np.int64(0)
                 if left > 0:
                     emitted = np.int64(blocks[i, block, order - 1 - left])
                     left -= 1
-                    _advance(token, begin, many, path, emitted)
+                    advance(token, begin, many, path, emitted)
                     node = path[order - 1]
                 elif smoothing > 0.0:
                     emitted = _smooth_token(state, path, smoothing, size, token, upto, total, begin, many)
-                    _advance(token, begin, many, path, emitted)
+                    advance(token, begin, many, path, emitted)
                 else:
                     target = uniform(state) * total[node]
-                    found = _search(upto, begin[node], begin[node] + many[node], target)
+                    found = search(upto, begin[node], begin[node] + many[node], target)
                     emitted, node = np.int64(token[found]), np.int64(suffix[found])
                 out[i, j, k] = emitted
 
@@ -361,7 +361,7 @@ def _score(blocks, weight, order, tree, total, item, path, alive):  # type: igno
             if p <= 0.0:
                 return -np.inf
             out += np.log(p)
-        _advance(token, begin, many, path, item[k])
+        advance(token, begin, many, path, item[k])
     return out
 
 
@@ -380,7 +380,7 @@ def _score_smooth(order, size, smoothing, tree, total, item, path):  # type: ign
                     child = _child(token, begin, many, node, item[k])
                     p = ((mass[child] if child >= 0 else 0.0) + smoothing * p) / (total[node] + smoothing)
             out += np.log(p)
-        _advance(token, begin, many, path, item[k])
+        advance(token, begin, many, path, item[k])
     return out
 
 
@@ -390,8 +390,8 @@ def log_probability(blocks, weight, order, size, smoothing, items, out):  # type
     path, none, alive = np.empty(order, np.int64), np.empty(0), np.empty(blocks.shape[1], np.bool_)
     for i in range(out.shape[0]):
         own = weight[i] if weight.size else none
-        tree = _tree(blocks[i], own, order, size)
-        _, total = _cumulate(tree[1], tree[2], tree[3])
+        tree = grow(blocks[i], own, order, size)
+        _, total = cumulate(tree[1], tree[2], tree[3])
         for j in range(items.shape[1]):
             if smoothing > 0.0:
                 out[i, j] = _score_smooth(order, size, smoothing, tree, total, items[i, j], path)
