@@ -267,16 +267,31 @@ def test_mixture_finds_what_is_worth_something() -> None:
 
 
 def test_mixture_forgives_what_shifts_as_a_whole() -> None:
-    """A held-out domain moves all scores of the better scorer; that must not cost it its weight."""
+    """Held-out domains move all scores of the better scorer, each its own way; that must not cost it its weight."""
     rng = np.random.default_rng(1)
-    synthetic = rng.random(4000) < 0.5
-    better, worse = 2 * synthetic + rng.normal(size=4000), synthetic + rng.normal(size=4000)
-    better[2000:] += 5
+    synthetic = rng.random(6000) < 0.5
+    better, worse = 2 * synthetic + rng.normal(size=6000), synthetic + rng.normal(size=6000)
+    better[2000:4000] += 5
+    better[4000:] -= 5
     scores = np.column_stack([better, worse])
-    apart = mixture(scores, synthetic, np.ones(4000), [(0, 2000, "unit"), (2000, 4000, "domain")], 2)
-    together = mixture(scores, synthetic, np.ones(4000), [(0, 4000, "unit")], 2)
+    held = [(0, 2000, "unit"), (2000, 4000, "domain"), (4000, 6000, "domain")]
+    apart = mixture(scores, synthetic, np.ones(6000), held, 2)
+    together = mixture(scores, synthetic, np.ones(6000), [(0, 6000, "unit")], 2)
+    by_kind = mixture(scores, synthetic, np.ones(6000), [(0, 2000, "unit"), (2000, 6000, "domain")], 2)
     assert apart[0] > apart[1] > 0
-    assert together[0] < apart[0] / 2
+    assert max(together[0], by_kind[0]) < apart[0] / 2
+
+
+def test_kinds_of_folds_weigh_alike() -> None:
+    """Whatever the number and size of their folds: here scorers that are right in one kind only."""
+    rng = np.random.default_rng(2)
+    synthetic = rng.random(6000) < 0.5
+    one, other = rng.normal(size=6000), rng.normal(size=6000)
+    one[:4500] += 2 * synthetic[:4500]
+    other[4500:] += 2 * synthetic[4500:]
+    held = [(0, 1500, "unit"), (1500, 3000, "unit"), (3000, 4500, "unit"), (4500, 6000, "domain")]
+    weights = mixture(np.column_stack([one, other]), synthetic, np.ones(6000), held, 2)
+    assert weights[0] == pytest.approx(weights[1], rel=0.2)
 
 
 def test_separation_is_auroc() -> None:

@@ -17,17 +17,18 @@ from remission.interfaces import Detector
 from remission.numerics.arrays import Array, Floats
 from remission.numerics.reading import Reading
 
-STYLES = (1.0, 30.0)  # a cautious and a bold fit of the same measures
-COLUMNS = 5 + len(STYLES)
+ORDER, SHORTER = 3, 0.2  # of the likelihood ratio: longest n-gram, and weight of shorter contexts
+STYLE = 1.0  # a cautious fit of the measures of style
+COLUMNS = 6
 
 
 class Text(Detector):
     """The scorers of ``ngrams``, ``likelihood-ratio`` and ``style``, mixed by what they are worth on held-out text.
 
-    Each text is read once (see ``ngrams``: layout is gone then) and gets seven scores: the regression and the log-ratios
+    Each text is read once (see ``ngrams``: layout is gone then) and gets six scores: the regression and the log-ratios
     of hashed n-grams of words, of letters, and of 1 to 3 words masked (all but the 300 most frequent are replaced by
     their last two letters, so that grammar is left and subject matter is not); the log-likelihood ratio of word
-    trigrams; and two regressions on measures of style. They are mixed by a logistic regression without negative weights
+    trigrams; and a regression on measures of style. They are mixed by a logistic regression without negative weights
     on cross-fitted scores: of held-out units, of held-out domains where there are two or more, and of held-out
     generators likewise. A scorer that is good only where it was fitted therefore counts for less. Mixing cross-fits on
     at most 6,000 texts.
@@ -62,12 +63,11 @@ class Text(Detector):
         return {"vocabulary": vocabulary, "mixture": weights, **self._parts(training)}
 
     def _parts(self, training: Training) -> dict[str, Array]:
-        out = named("grams", _grams.fit(training, self.bits, self.penalty, mask=True)) | named(
-            "ratio", _ratio.fit(training, 3, 2.0)
+        return (
+            named("grams", _grams.fit(training, self.bits, self.penalty, mask=True))
+            | named("ratio", _ratio.fit(training, ORDER, SHORTER))
+            | named("style", _style.fit(training, STYLE))
         )
-        for number, strength in enumerate(STYLES):
-            out |= named(f"style-{number}", _style.fit(training, strength))
-        return out
 
     def seen(self, items: Sequence[Any]) -> list[str]:
         """The items without layout, before joined words are taken apart."""
@@ -80,7 +80,5 @@ class Text(Detector):
 
 def _scores(state: dict[str, Array], reading: Reading) -> Floats:
     """What every scorer says of each text (m, COLUMNS)."""
-    values = _style.measured(reading)
-    styles = [_style.scores(part(state, f"style-{number}"), values) for number in range(len(STYLES))]
     grams, ratio = _grams.scores(part(state, "grams"), reading), _ratio.scores(part(state, "ratio"), reading)
-    return np.column_stack([grams, ratio, *styles])
+    return np.column_stack([grams, ratio, _style.scores(part(state, "style"), _style.measured(reading))])
