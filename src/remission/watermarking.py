@@ -91,8 +91,17 @@ class Law(ABC):
         """log10 P(sum of n scores >= total), elementwise; 0 where n is 0. Does not underflow."""
 
     @abstractmethod
+    def tilt(self, mean: Floats) -> tuple[Floats, Floats]:
+        """The exponential tilt theta of the law that has this mean, and the logarithm of E exp(theta score), elementwise.
+
+        What the scores of marked text are most like: theta total - n log E exp(theta score) is the log-likelihood ratio.
+        """
+
     def rate(self, mean: Floats) -> Floats:
         """How fast P(mean of n scores >= x) falls with n (Cramer's rate): about exp(- n rate); 0 up to the expected mean."""
+        above = np.maximum(mean, self.mean)
+        theta, logarithm = self.tilt(above)
+        return np.asarray(np.where(above > self.mean, theta * above - logarithm, 0.0))
 
     @property
     @abstractmethod

@@ -23,7 +23,7 @@ def test_decoding_is_most_likely() -> None:
 
 
 def test_the_free_distance_is_15() -> None:
-    """No two codewords differ in fewer signs, and some differ in 15: the code is the one of the paper."""
+    """No two codewords differ in fewer signs, and some differ in 15: the best that its memory allows."""
     words = [convolutional.encode(np.array(bits)) for bits in itertools.product([False, True], repeat=8)]
     assert min(int((word != words[0]).sum()) for word in words[1:]) == 15
 
@@ -108,13 +108,27 @@ def test_scale_and_shift_are_found_in_noise(scale: float) -> None:
     waves, pitch, shift = pattern(), 1 / (40 * scale), (0.3125, 0.75)
     field = drawn(waves, pitch, shift, (260, 190))
     noisy = (field + np.random.default_rng(7).normal(0, 5 * field.std(), field.shape)).astype(np.float32)
-    best = gratings.search(noisy, waves, 1 / 100, 1 / 16, 3)[0]
+    best, angle = gratings.search(noisy, waves, 1 / 100, 1 / 16, 3)[0]
+    assert angle == 0
     place, _ = gratings.refined(noisy, waves, best, 1 / (2 * 9 * 260))
     assert place.pitch == pytest.approx(pitch, rel=0.004)
     assert place.shift == pytest.approx(shift, abs=0.02)
     assert place.fit > 0.5
     missed, _ = gratings.refined(noisy, pattern(99), best, 1 / (2 * 9 * 260))
     assert missed.fit < 0.4
+
+
+@pytest.mark.parametrize("angle", [-0.4, 0.1, 1.2])
+def test_an_angle_is_found(angle: float) -> None:
+    """Of a pattern that is drawn turned: its waves point elsewhere, and are as long as before."""
+    waves, pitch = pattern(), 1 / 40
+    y, x = np.mgrid[:180, :180] - 90.0
+    field = np.zeros((180, 180), np.float32)
+    for k, l, sign in zip(waves.rows, waves.columns, waves.signs, strict=True):  # noqa: E741
+        down, along = k * np.cos(angle) - l * np.sin(angle), k * np.sin(angle) + l * np.cos(angle)
+        field += sign * np.cos(2 * np.pi * pitch * (down * y + along * x))
+    found = gratings.search(field, waves, 1 / 60, 1 / 30, 1, [-0.4, 0.0, 0.1, 1.2])
+    assert found[0] == (pytest.approx(pitch, rel=0.01), angle)
 
 
 def test_waves_at_the_place_found_have_the_signs_of_the_pattern() -> None:

@@ -114,6 +114,27 @@ def test_place_and_sides_are_told(marked: dict[str, np.ndarray]) -> None:
             assert np.array_equal(found.payload, OWN)
 
 
+@pytest.mark.parametrize(("degrees", "mirrored"), [(-3.3, False), (1.4, True)])
+def test_tilts_are_found_when_they_are_searched(marked: dict[str, np.ndarray], degrees: float, mirrored: bool) -> None:
+    picture = marked["china"][:, ::-1] if mirrored else marked["china"]
+    tilted = np.asarray(Image.fromarray(picture).rotate(degrees, Image.Resampling.BICUBIC))
+    assert MARK.find(KEY, tilted).log10_p > -10
+    found = SpreadSpectrum(tilt=4.0).find(KEY, resized(tilted, 0.8))
+    assert np.array_equal(found.payload, OWN)
+    assert found.mirrored == mirrored
+    assert found.tilt == pytest.approx(degrees, abs=0.2)
+    assert found.scale == pytest.approx(0.8, rel=0.005)
+    assert found.log10_p < -50
+
+
+def test_p_values_hold_when_tilts_are_searched(photographs: dict[str, np.ndarray]) -> None:
+    picture, rng, mark = nulls(photographs)["photograph"], np.random.default_rng(13), SpreadSpectrum(tilt=1.5)
+    found = [mark.find(mark.random_key(rng), picture) for _ in range(60)]
+    assert scipy.stats.kstest([10**one.log10_p for one in found], "uniform").pvalue > 1e-3
+    assert sum(10 ** (one.log10_p_any or 0.0) <= 0.1 for one in found) <= 15
+    assert any(one.tilt for one in found)
+
+
 def test_a_large_picture_and_one_that_is_grey(photographs: dict[str, np.ndarray]) -> None:
     large = np.asarray(
         Image.fromarray(photographs["china"]).resize((1700, 1350), Image.Resampling.BICUBIC).convert("L")

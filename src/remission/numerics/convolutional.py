@@ -1,8 +1,8 @@
 """A convolutional code of rate 1/3 and memory 6, and its most likely decoding.
 
-Source: the generators 133, 171, 165 (octal), of free distance 15, are those of Larsen, "Short convolutional codes with
-maximal free distance for rates 1/2, 1/3, and 1/4" (IEEE Transactions on Information Theory 19, 1973); Viterbi, "Error
-bounds for convolutional codes and an asymptotically optimum decoding algorithm" (same journal, 13, 1967).
+Source: the generators 133, 171, 165 (octal), of free distance 15, are those of 3GPP TS 36.212, section 5.1.3.1; Viterbi,
+"Error bounds for convolutional codes and an asymptotically optimum decoding algorithm" (IEEE Transactions on Information
+Theory 13, 1967).
 """
 
 from __future__ import annotations

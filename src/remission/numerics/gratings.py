@@ -8,6 +8,7 @@ pitch does least harm.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -66,17 +67,21 @@ def harmonics(field: Field, pitch: float, most: int) -> Waves:
 
 
 @jit()
-def _gather(spectrum, size, turns_y, turns_x, pitches, rows, columns, signs, out):  # type: ignore[no-untyped-def]
+def _gather(spectrum, size, turns_y, turns_x, pitches, angle, rows, columns, signs, out):  # type: ignore[no-untyped-def]
     """The phases of the waves of a pattern at every pitch, taken from the nearest coefficients of a padded transform."""
     height, width = size
     points = out.shape[1]
+    cosine, sine = np.cos(angle), np.sin(angle)
     for p in range(pitches.size):
         for m in range(rows.size):
-            i = np.int64(np.rint(rows[m] * pitches[p] * height))
-            j = np.int64(np.rint(columns[m] * pitches[p] * width))
-            if 2 * abs(i) > height or 2 * j > width:
+            i = np.int64(np.rint((rows[m] * cosine - columns[m] * sine) * pitches[p] * height))
+            j = np.int64(np.rint((rows[m] * sine + columns[m] * cosine) * pitches[p] * width))
+            if 2 * abs(i) > height or 2 * abs(j) > width:
                 continue
-            value = spectrum[i % height, j] * turns_y[i % height] * turns_x[j]
+            if j >= 0:
+                value = spectrum[i % height, j] * turns_y[i % height] * turns_x[j]
+            else:
+                value = np.conj(spectrum[-i % height, -j] * turns_y[-i % height] * turns_x[-j])
             length = np.sqrt(value.real * value.real + value.imag * value.imag)
             if length > 0.0:
                 value *= signs[m] / length
@@ -85,8 +90,10 @@ def _gather(spectrum, size, turns_y, turns_x, pitches, rows, columns, signs, out
                     out[p, -rows[m] % points, 0] = np.conj(value)
 
 
-def search(field: Field, pattern: Pattern, lowest: float, highest: float, most: int) -> list[float]:
-    """The pitches between two at which a pattern fits a field (h, w) best, whatever its shift; the best first.
+def search(
+    field: Field, pattern: Pattern, lowest: float, highest: float, most: int, angles: Sequence[float] = (0.0,)
+) -> list[tuple[float, float]]:
+    """The pitches between two, and the angles of those given, at which a pattern fits a field (h, w) best at any shift.
 
     Args:
         field: (h, w) float32.
@@ -94,27 +101,35 @@ def search(field: Field, pattern: Pattern, lowest: float, highest: float, most: 
         lowest: cycles per point.
         highest: likewise.
         most: how many; neighbours of a better one are left out.
+        angles: by which the pattern may be turned, in radians, from the axis of rows towards that of columns.
+
+    Returns:
+        (pitch, angle), the best first.
     """
     import scipy.fft
 
     h, w = field.shape
     size = tuple(scipy.fft.next_fast_len(2 * side, real=True) for side in (h, w))
     spectrum = scipy.fft.rfft2(field, size)
-    turns = [np.exp(2j * np.pi * np.fft.fftfreq(n) * side / 2) for n, side in zip(size, (h, w), strict=True)]
+    turns = [
+        np.exp(2j * np.pi * np.fft.fftfreq(n) * side / 2).astype(np.complex64)
+        for n, side in zip(size, (h, w), strict=True)
+    ]
     step = 1 / (2 * pattern.most * max(h, w))  # the longest wave that is a quarter of a turn off at the edges
     pitches = np.arange(lowest, highest + step, step)
-    waves = np.zeros((pitches.size, _ROUGH, _ROUGH // 2 + 1), np.complex64)
-    _gather(
-        spectrum, size, turns[0].astype(np.complex64), turns[1].astype(np.complex64), pitches, pattern.rows, pattern.columns,
-        pattern.signs, waves,
-    )  # fmt: skip
-    fits = scipy.fft.irfft2(waves, (_ROUGH, _ROUGH), overwrite_x=True).reshape(pitches.size, -1).max(axis=1)
-    found: list[float] = []
-    for place in np.argsort(-fits, kind="stable"):
+    waves = np.empty((pitches.size, _ROUGH, _ROUGH // 2 + 1), np.complex64)
+    fits = np.empty((len(angles), pitches.size))
+    for number, angle in enumerate(angles):
+        waves[:] = 0
+        _gather(spectrum, size, *turns, pitches, angle, pattern.rows, pattern.columns, pattern.signs, waves)
+        fits[number] = scipy.fft.irfft2(waves, (_ROUGH, _ROUGH)).reshape(pitches.size, -1).max(axis=1)
+    found: list[tuple[float, float]] = []
+    for place in np.argsort(-fits, axis=None, kind="stable"):
         if len(found) == most:
             break
-        if all(abs(pitches[place] - one) > 2.5 * step for one in found):
-            found.append(float(pitches[place]))
+        pitch, angle = float(pitches[place % pitches.size]), float(angles[place // pitches.size])
+        if all(abs(pitch - one) > 2.5 * step or abs(angle - other) > step / pitch for one, other in found):
+            found.append((pitch, angle))
     return found
 
 
