@@ -24,12 +24,13 @@ class Radioactivity(Metric):
     ============ ==================================================================================================
     ``log10-p``  log10 P(sum of n scores >= s) if the model had nothing to do with the key, at most 0; falls. Exact,
                  so without the mark it is below -2 in one draw of a hundred
-    ``excess``   (s / n - mean) / standard deviation of one score, with those of the law without the key: the share of
-                 standard deviations per token; 0 without the mark; rises. NaN without a score
+    ``excess``   (s / n - mean) / standard deviation, both of one score without the key: by how many of them the mean score
+                 is too high; 0 without the mark; rises. NaN without a score
     ``scores``   n; falls when the text repeats itself
     ============ ==================================================================================================
 
-    ``log10-p`` grows with n, ``excess`` does not.
+    The evidence in ``log10-p`` grows with n, ``excess`` does not. A student can only take over preferences that it can see:
+    one of order n learns nothing of a mark whose context is longer than n - 1 tokens.
 
     Attributes:
         mark: which watermark, with its parameters; none: that of a ``watermarked`` model.

@@ -67,8 +67,11 @@ class Watermarked(Model):
     def __new__(cls, **fields: Any) -> Self:
         """One that can do what its model can: capabilities are asked for by class, and here they depend on a field."""
         model = fields.get("model")
-        able = (isinstance(model, LongModel), isinstance(model, HasDensity))
-        return object.__new__(_ABLE.get(able, cls) if cls is Watermarked else cls)  # type: ignore[return-value]
+        able = _ABLE.get((isinstance(model, LongModel), isinstance(model, HasDensity)), Watermarked)
+        if not fields or issubclass(able, cls):  # no fields: a copy or a pickle is being made
+            return object.__new__(able if fields else cls)  # type: ignore[return-value]
+        # `dataclasses.replace` with another kind of model asks the old class: this is none of it, so it is ready made
+        return Watermarked(**fields)  # type: ignore[return-value]
 
     def check(self) -> None:
         """The model writes token by token, and the mark is one of tokens."""
@@ -107,6 +110,8 @@ class Watermarked(Model):
         """What the model refuses; a mark for another vocabulary or longer blocks."""
         if world.space.kind not in self.model.accepts:
             return f"'{self.model.name()}' takes {', '.join(sorted(self.model.accepts))}."
+        if world.sampling.beams > 1:
+            return "a beam search draws nothing that could be marked. Set beams = 1."
         return self.model.refuses(world) or misfit(self._mark, world.space.size, world.space.shape[0])
 
     def fit(self, data: Dataset, streams: Streams, previous: State | None = None) -> State:
