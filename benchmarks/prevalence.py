@@ -7,7 +7,9 @@ No peer is timed; the peers are estimators, run on the same scores. Needs the fo
                their training files only: cross-fitted ``presence`` with every estimator, and their own word-occurrence MLE.
 ``shifted``    a domain that the detector has never seen, 300 human and 300 synthetic items of it for calibration, 2,000
                documents drawn from the others at 0, 1, 5, 20 and 50 %.
-``bounds``     the same with 300 humans alone; the panel is what the detector finds of other domains it has not seen.
+``examples``   the same, the detector alone beside ``text`` cross-fitted to those calibration items (--examples); here they
+               and the corpus are of different units (an original and what was made from it).
+``bounds``     as ``shifted``, with 300 humans alone; the panel is what the detector finds of other domains it has not seen.
 ``simulated``  scores of four shapes, half of them in units, n 200 to 20,000, calibration 300 to 5,000.
 """
 
@@ -18,7 +20,8 @@ import gzip
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +166,54 @@ def shifted(quick: bool, kind: str = "text") -> None:
         print(f"all              {estimator_name:15s} {summary(found)}")
 
 
+def learned(quick: bool, kind: str = "text") -> None:
+    """300 human and 300 synthetic items of an unseen domain: to calibrate a detector on, or to learn from."""
+    total: dict[str, list[tuple[Estimate, float]]] = {}
+    for name, known, domain in domains(quick):
+        shift = Shift(kind, known, domain)
+        own: dict[str, list[tuple[Estimate, float]]] = {}
+        for number in range(3 if quick else 16):
+            for way, scored, share in redrawn(shift, number):
+                own.setdefault(way, []).append((registry.load("prevalence", "matched")().estimate(scored), share))
+        for way, found in own.items():
+            for share in SHARES:
+                part = [one for one in found if one[1] == share]
+                print(f"{name:16s} {domain:8s} {way:10s} {share:4.0%} {summary(part)}", flush=True)
+            print(f"{name:16s} {domain:8s} {way:10s}  all {summary(found)}", flush=True)
+            total.setdefault(way, []).extend(found)
+    for way, found in total.items():
+        print(f"all              {way:10s} {summary(found)}")
+
+
+def redrawn(shift: Shift, seed: int, most: int = 1500, each: int = 3) -> Iterator[tuple[str, Scored, float]]:
+    """For one draw of calibration items, scores of some corpora of 2,000 by both ways of using the items.
+
+    Half of the human units are for calibration, 300 at most, and as many synthetic items; the corpora are drawn from up to
+    ``most`` others.
+    """
+    rng, every, made = np.random.default_rng(seed), documents(shift.rows), shift.synthetic
+    units = every.sampling_units
+    human = rng.permutation(np.unique(units[~made]))
+    mine = np.isin(units, human[: min(300, human.size // 2)])
+    machine = rng.permutation(np.flatnonzero(made & mine))
+    if machine.size < mine[~made].sum():  # what is synthetic was not made from these humans
+        machine = rng.permutation(np.flatnonzero(made))
+    places = np.concatenate([np.flatnonzero(mine & ~made), machine[: mine[~made].sum()]])
+    rest = rng.permutation(np.flatnonzero(~np.isin(units, units[places])))
+    rest = np.concatenate([rest[made[rest] == kind][: most // 2] for kind in (False, True)])
+    target = replace(every.take(rest), synthetic=None)
+    fitted = crossfit(shift.fitted.detector, every.take(places), target, seed=seed)
+    known = [Sample.of(shift.scores[part], units[part]) for part in (places[~made[places]], places[made[places]])]
+    for share in SHARES:
+        for _ in range(each):
+            count = round(share * 2000)
+            drawn = [rng.choice(np.flatnonzero(made[rest] == kind), n) for kind, n in ((0, 2000 - count), (1, count))]
+            times = np.bincount(np.concatenate(drawn), minlength=rest.size).astype(float)
+            corpus = Sample.of(shift.scores[rest], target.units, times).take(times > 0)
+            yield "detector", Scored(corpus, *known), share
+            yield "examples", fitted.scored(weight=times), share
+
+
 def bounds(quick: bool, kind: str = "text") -> None:
     """300 humans of an unseen domain, and a panel scored by detectors that had not seen the panel's domain either."""
     hits, ends = 0, []
@@ -235,6 +286,7 @@ def simulated(quick: bool) -> None:
 PARTS: dict[str, Callable[[bool], None]] = {
     "liang": liang,
     "shifted": shifted,
+    "examples": learned,
     "bounds": bounds,
     "simulated": simulated,
 }
