@@ -31,8 +31,8 @@ def check_picture(picture: Array, least: int, what: str) -> None:
 def luminance(picture: Array) -> Field:
     """The brightness (h, w) of a picture, 0 .. 255 (Rec. ITU-R BT.601)."""
     if picture.ndim == 2:
-        return picture.astype(np.float32)
-    return picture @ np.array([0.299, 0.587, 0.114], np.float32)
+        return picture.astype(np.float32, order="C")
+    return np.ascontiguousarray(picture) @ np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def check_number(key: Key, what: str) -> None:

@@ -20,17 +20,11 @@ def add(picture: Array, period: Field, psnr: float) -> Array:
     _, deviation = local_contrast(luminance(picture), _RADIUS)
     strength = np.clip(np.multiply(deviation, _SLOPE, out=deviation) + np.float32(_LEAST), 0, _MOST)
     most = 255.0**2 * 10 ** (-psnr / 10)  # mean squared change
-    planes = picture.reshape(*picture.shape[:2], -1)
+    planes = np.ascontiguousarray(picture).reshape(*picture.shape[:2], -1)
     out = np.empty_like(planes)
-    height, width = period.shape
-    power = float(
-        (
-            strength
-            * np.tile(period, (-(-strength.shape[0] // height), -(-strength.shape[1] // width)))[
-                : strength.shape[0], : strength.shape[1]
-            ]
-        ).var()
-    )
+    repeats = [-(-side // length) for side, length in zip(picture.shape[:2], period.shape, strict=True)]
+    change = strength * np.tile(period, repeats)[: strength.shape[0], : strength.shape[1]]
+    power = float(np.square(change, out=change).mean(dtype=np.float64))
     gain = min(1.0, math.sqrt(max(most - 1 / 12, 0.0) / power))
     for _ in range(_TRIES):
         if add_tiled(planes, strength, period, gain, out) <= most:
