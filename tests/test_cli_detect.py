@@ -225,7 +225,7 @@ BAD = {
         "OUT",
     ): "All 40 documents given as synthetic",
     ("calibrate", "NOWHERE", "--human", "HUMAN", "-o", "OUT"): "no folder of a detector",
-    ("score", "CAL", "DATA", "-o", "scores.xml"): "Scores are written as",
+    ("score", "CAL", "DATA", "-o", "scores.xml"): "Rows are written as",
     ("score", "CAL", "DATA", "--fpr", "2"): "fpr must lie between",
     ("score", "CAL"): "Missing argument",
 }

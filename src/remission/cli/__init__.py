@@ -24,6 +24,7 @@ COMMANDS = {
     "rerun": "Re-create one replicate of a run and compare it bit for bit.",
     "detect": "Fit, calibrate, use and test detectors of synthetic documents.",
     "prevalence": "How much of a corpus is synthetic, with an interval or bounds.",
+    "watermark": "Write watermarks, and find them with p-values that hold.",
     "report": "The HTML report of a run.",
 }
 

@@ -22,7 +22,7 @@ LONGEST_VALUE = 500  # characters of a column; more is no name of anything, and 
 LONGEST_TEXT = 32_000_000  # characters of a document
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-Takes = Literal["text", "picture", "file"]
+Takes = Literal["text", "picture", "file", "tokens"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ def read_documents(
     Args:
         paths: files, folders (all below) or patterns such as ``data/*.jsonl.gz``.
         fields: which fields hold what.
-        takes: ``text``; ``picture`` reads pictures as arrays of bytes (h, w, 3), ``file`` gives their paths.
+        takes: ``text``; ``tokens`` reads lists of token numbers as arrays (n,); ``picture`` reads pictures as arrays of bytes
+            (h, w, 3), ``file`` gives their paths.
         paragraphs: a .txt or .md file is one document for each paragraph instead of one.
         limit: only the first so many documents; rows after them are not looked at.
 
@@ -77,7 +78,7 @@ def read_documents(
         DataError: a path that does not exist, a field that no row has, or no usable document.
     """
     fields = fields or Fields()
-    files, ignored = expand(paths, takes)
+    files, ignored = expand(paths, "text" if takes == "tokens" else takes)
     account = Accounting(files=len(files), ignored=ignored)
     reader = _Reader(fields, takes, account)
     for file in files:
@@ -97,7 +98,7 @@ def labels_of(documents: Documents) -> Floats:
 
 
 def _found(file: Path, fields: Fields, takes: Takes, paragraphs: bool) -> Iterator[_rows.Found]:
-    if takes == "text":
+    if takes in ("text", "tokens"):
         yield from _rows.rows(file, fields.text, paragraphs)
     else:
         yield None, {fields.text: file} | _rows.by_folder(file)
@@ -144,6 +145,8 @@ class _Reader:
             return _picture(item)
         if item is None:
             return None, f"no '{name}'"
+        if self.takes == "tokens":
+            return _tokens(item, name)
         if not isinstance(item, str):
             return None, f"'{name}' is no text"
         if not item.strip():
@@ -190,7 +193,7 @@ class _Reader:
 
     def _check(self) -> None:
         fields = self.fields
-        wanted = {"unit": fields.unit, "text": fields.text if self.takes == "text" else None}
+        wanted = {"unit": fields.unit, "text": fields.text if self.takes in ("text", "tokens") else None}
         wanted |= {name: name for name in (*fields.where, *fields.columns)}
         wanted |= {name: getattr(fields, name) for name in ("label", "domain") if getattr(fields, name) != name}
         for role, name in wanted.items():
@@ -201,6 +204,18 @@ class _Reader:
             dropped = self.account.dropped
             filtered = f" {dropped} rows do not match {dict(fields.where)}." if dropped else ""
             raise DataError(f"No usable document was read. {self.account.first()}{filtered}".strip())
+
+
+def _tokens(item: Any, name: str) -> tuple[Any, str]:
+    """A list of token numbers; also as words of digits, which is how CSV and text files have them."""
+    if isinstance(item, str):
+        words = item.split()
+        if not all(word.isdigit() for word in words):
+            return None, f"'{name}' is no row of token numbers"
+        item = [int(word) for word in words]
+    if not isinstance(item, list) or not all(type(one) is int and 0 <= one < 2**31 for one in item):
+        return None, f"'{name}' is no list of token numbers"
+    return (np.array(item, np.int64), "") if item else (None, f"'{name}' is empty")
 
 
 def _word(value: Any) -> str:

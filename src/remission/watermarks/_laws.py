@@ -34,12 +34,10 @@ class Shares(Law):
             return survival.log_hypergeometric_tail(n, hits, self.size, self.green) / _LN10
         return survival.log_binomial_tail(n, hits, self.mean) / _LN10
 
-    def rate(self, mean: Floats) -> Floats:
-        """Kullback-Leibler divergence of two coins."""
-        p, x = self.mean, np.clip(mean, self.mean, 1.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            rest = np.where(x < 1.0, (1 - x) * np.log((1 - x) / (1 - p)), 0.0)
-        return np.asarray(x * np.log(x / p) + rest)
+    def tilt(self, mean: Floats) -> tuple[Floats, Floats]:
+        """Another coin; a mean of 1 is taken as just below."""
+        p, x = self.mean, np.minimum(mean, 1 - 1e-12)
+        return np.log(x / (1 - x)) - np.log(p / (1 - p)), np.log((1 - p) / (1 - x))
 
     @property
     def mean(self) -> float:
@@ -62,10 +60,11 @@ class Exponentials(Law):
         """Exact for one scale; by quadrature to 9 digits for two."""
         return survival.log_gamma_tail(n, total, self.scales) / _LN10
 
-    def rate(self, mean: Floats) -> Floats:
-        """Of the Gamma with the same two moments (exact for one scale)."""
-        x = np.maximum(mean / self.mean, 1.0)
-        return np.asarray((x - 1.0 - np.log(x)) * self.mean**2 / self.variance)
+    def tilt(self, mean: Floats) -> tuple[Floats, Floats]:
+        """Another scale, of the Gamma with the same two moments (exact for one scale)."""
+        return (1 - self.mean / mean) * self.mean / self.variance, np.log(
+            mean / self.mean
+        ) * self.mean**2 / self.variance
 
     @property
     def mean(self) -> float:
@@ -88,9 +87,10 @@ class Whole(Law):
         """Exact, by Fourier transforms."""
         return self.lattice.log_tail(n, np.rint(total).astype(np.int64)) / _LN10
 
-    def rate(self, mean: Floats) -> Floats:
+    def tilt(self, mean: Floats) -> tuple[Floats, Floats]:
         """As if scores were normal, which many small steps nearly are."""
-        return np.asarray(np.maximum(mean - self.mean, 0.0) ** 2 / (2 * self.variance))
+        theta = (mean - self.mean) / self.variance
+        return theta, theta * self.mean + theta**2 * self.variance / 2
 
     @property
     def mean(self) -> float:
