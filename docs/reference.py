@@ -163,7 +163,8 @@ def _rst_table(lines: list[str]) -> str:
                 rows.append(cells)
             else:
                 rows[-1] = [f"{old} {new}".strip() for old, new in zip(rows[-1], cells, strict=True)]
-    return _table(rows[0], [[markdown_line(cell) for cell in row] for row in rows[1:]])
+    head, *body = [[markdown_line(cell) for cell in row] for row in rows]
+    return _table(head, body)
 
 
 def _items(body: str) -> list[tuple[list[str], str]]:

@@ -409,6 +409,14 @@ def test_files_say_it_and_are_refused_at_load():
     check_experiment(parsed(mark='kind = "kgw", vocabulary = 200'))
 
 
+def test_folders_of_models_are_looked_for_beside_the_file(tmp_path):
+    (tmp_path / "gpt").mkdir()
+    content = FILE.format(model="causal-lm", mark='kind = "gumbel"', length=12, more="")
+    content = content.replace('"causal-lm" }', '"causal-lm", model = "gpt" }')
+    (tmp_path / "experiment.toml").write_text(content, encoding="utf-8")
+    assert Experiment.from_file(tmp_path / "experiment.toml").model.model.model == str(tmp_path / "gpt")
+
+
 def test_a_long_model_runs_marked_and_learns_as_bare(tmp_path):
     pytest.importorskip("torch")
     marked = dataclasses.replace(

@@ -38,8 +38,8 @@ class Radioactivity(Metric):
         of: the ``sample``: the output as it is, marked on purpose or not; the ``model``: what a ``watermarked`` model writes
             before it is marked, so that only what it has learned is seen.
 
-    Source: Sander et al., "Watermarking makes language models radioactive" (arXiv 2402.14904), section 4: scores of
-    distinct tuples, pooled.
+    Source: Sander et al., "Watermarking makes language models radioactive" (arXiv 2402.14904): scores of distinct tuples,
+    pooled.
 
     >>> Radioactivity(of="model").label
     'radioactivity[of=model]'

@@ -30,6 +30,10 @@ class Watermarked(Model):
     name. The mark is put into the law of each next token after temperature and truncation. Starts that an n-gram model
     cuts from its training set are written as they are; a prompt is context and not marked.
 
+    One key writes all blocks, so schemes that choose a token by its context choose alike wherever the context comes again.
+    That leaves the law of each text alone but makes texts of a sample resemble each other, most of all under ``gumbel``
+    and for models of few contexts; ``distinct`` and ``types`` show what marking costs.
+
     Everything else is the model's: what it takes, how it is fitted, ``log_density`` (before the mark), warm starts, prompts.
     With ``adoption`` = 0 samples are those of the bare model, bit for bit; there are no beams, which draw nothing.
     There is no fast path.
@@ -46,7 +50,7 @@ class Watermarked(Model):
         SpecError: a mark of pictures, a model that cannot be steered, a mark that does not fit the source.
 
     Source of the question: Sander et al., "Watermarking makes language models radioactive" (arXiv 2402.14904). The attack is
-    that of Kirchenbauer et al. (arXiv 2306.04634), section 4, with random words.
+    the substitution attack of Kirchenbauer et al. (arXiv 2301.10226), with words at random.
 
     >>> from remission import registry
     >>> part = {"models": "ngram", "watermarks": "gumbel"}

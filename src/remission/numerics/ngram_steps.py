@@ -69,23 +69,26 @@ def _move(token, begin, many, path, left, emitted):  # type: ignore[no-untyped-d
 
 @jit()
 def _pick(logits, uniforms, out):  # type: ignore[no-untyped-def]
+    able, weight = np.empty(logits.shape[1] + 1, np.int64), np.empty(logits.shape[1])
     for j in range(out.size):
-        highest = -np.inf
-        for k in range(logits.shape[1]):
-            highest = max(highest, logits[j, k])
+        many, highest = np.int64(0), -np.inf
+        for k in range(logits.shape[1]):  # most tokens never come; without a branch: the processor could not guess it
+            able[many] = k
+            many += np.int64(logits[j, k] != -np.inf)
+        for i in range(many):
+            highest = max(highest, logits[j, able[i]])
         total = 0.0
-        for k in range(logits.shape[1]):
-            if logits[j, k] > -np.inf:
-                total += np.exp(logits[j, k] - highest)
+        for i in range(many):
+            weight[i] = np.exp(logits[j, able[i]] - highest)
+            total += weight[i]
         if not 1.0 <= total < np.inf:
             return False
-        target, upto, last = uniforms[j] * total, 0.0, -1
-        for k in range(logits.shape[1]):
-            if logits[j, k] > -np.inf:
-                upto, last = upto + np.exp(logits[j, k] - highest), k
-                if upto > target:
-                    break
-        out[j] = last
+        target, upto, last = uniforms[j] * total, 0.0, 0
+        for i in range(many):
+            upto, last = upto + weight[i], i
+            if upto > target:
+                break
+        out[j] = able[last]
     return True
 
 
