@@ -23,7 +23,8 @@ from remission.clinic.power import write
 from remission.clinic.profiles import Hypothesis, Profile
 from remission.clinic.watermarking import Wish, scan
 from remission.documents import Documents
-from remission.evidence import weigh
+from remission.evidence import Evidence, weigh
+from remission.numerics.repeats import sums
 from remission.segments import segments
 from remission.watermarking import Key, TextWatermark, Tokens
 from remission.watermarks.gumbel import Gumbel
@@ -128,11 +129,10 @@ def shares(quick: bool) -> None:
 
 
 def _evidence(mark: TextWatermark, lengths: np.ndarray, strength: np.ndarray, rng: np.random.Generator):  # type: ignore[no-untyped-def,type-arg]
-    from remission.evidence import summed
-
     text = np.repeat(np.arange(lengths.size), lengths)
     scores = rng.exponential(1 + strength[text])
-    return summed(scores, np.ones(text.size, bool), np.arange(text.size), text, lengths.size, mark.law(Key("x", (1,))))
+    n, total = sums(text, scores, lengths.size)
+    return Evidence(np.arange(text.size), scores, text, n, total, mark, Key("x", (1,)))
 
 
 def toy(quick: bool) -> None:

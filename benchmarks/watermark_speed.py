@@ -53,7 +53,7 @@ def forget() -> None:
 
 
 def ours(mark: TextWatermark, key: Key, tokens: Tokens, repeats: Any = "dialect") -> Evidence:
-    """Our test, from nothing."""
+    """Our counts and sums, from nothing; p-values, which the peers of SynthID have not, are on demand."""
     forget()
     return weigh(mark, key, tokens, repeats)
 

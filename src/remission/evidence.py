@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-from remission.numerics.arrays import Booleans, Floats, Integers
-from remission.numerics.repeats import firsts
+from remission.numerics.arrays import Floats, Integers
+from remission.numerics.repeats import firsts, sums
 from remission.watermarking import Key, Law, TextWatermark, Tokens
 
 Repeats = Literal["corpus", "text", "dialect", "all"]
@@ -19,23 +20,32 @@ class Evidence:
     """Scores of texts under one key.
 
     Attributes:
-        places: (k,) the scored places of the tokens.
+        places: (k,) the places of the tokens whose scores count.
         scores: (k,) their scores.
-        counted: (k,) whether each counts, or was there before.
         text: (k,) the text each belongs to.
         n, total: (m,) how many scores of each text count, and their sum.
-        log10_p: (m,) of each text; 0 where nothing counts. Small is marked.
-        law: of sums of scores without the key.
+        mark, key: what they are scores of.
+        left_out: how many scores do not count, because what they depend on was there before.
     """
 
     places: Integers
     scores: Floats
-    counted: Booleans
     text: Integers
     n: Integers
     total: Floats
-    log10_p: Floats
-    law: Law
+    mark: TextWatermark
+    key: Key
+    left_out: int = 0
+
+    @cached_property
+    def law(self) -> Law:
+        """Of sums of scores without the key."""
+        return self.mark.law(self.key)
+
+    @cached_property
+    def log10_p(self) -> Floats:
+        """Of each text (m,); 0 where nothing counts. Small is marked."""
+        return self.law.log10_tail(self.n, self.total)
 
     @property
     def pooled(self) -> tuple[int, float, float]:
@@ -54,28 +64,39 @@ def weigh(mark: TextWatermark, key: Key, tokens: Tokens, repeats: Repeats = "tex
         repeats: what counts once: the same thing within a ``text``, or within the whole ``corpus``, of which the first
             counts (texts that share passages then are no longer dependent); ``dialect``: what the scheme's own detector
             counts once; ``all``: nothing. p-values hold for the first two.
+
+    Raises:
+        SpecError: a key that the scheme cannot use. DataError: tokens that it cannot know.
     """
-    places = mark.scorable(tokens)
-    text = tokens.text_of[places]
-    counted = once(mark, key, tokens, places, repeats)
-    scores = np.zeros(places.size)
-    scores[counted] = mark.scores(key, tokens, places[counted])
-    return summed(scores, counted, places, text, len(tokens), mark.law(key))
+    places, left_out = once(mark, key, tokens, repeats)
+    return scored(mark, key, tokens, places, left_out)
 
 
-def once(mark: TextWatermark, key: Key, tokens: Tokens, places: Integers, repeats: Repeats) -> Booleans:
-    """Which of the places count, (k,)."""
-    if repeats == "all":
-        return np.ones(places.size, np.bool_)
-    found = mark.dialect_identities if repeats == "dialect" else mark.identities
-    return firsts(found(key, tokens, places), None if repeats == "corpus" else tokens.text_of[places])
+def once(mark: TextWatermark, key: Key, tokens: Tokens, repeats: Repeats) -> tuple[Integers, int]:
+    """The places that count, (k,), and how many others have a score."""
+    if repeats == "text":
+        places = mark.once_places(key, tokens)
+    elif repeats == "dialect":
+        places = mark.dialect_places(key, tokens)
+    else:
+        every = places = mark.scorable(tokens)
+        if repeats == "corpus":
+            places = every[firsts(mark.identities(key, tokens, every))]
+        return places, every.size - places.size
+    return places, _scorable(mark, tokens) - places.size
 
 
-def summed(scores: Floats, counted: Booleans, places: Integers, text: Integers, texts: int, law: Law) -> Evidence:
-    """Evidence from scores that are there already."""
-    n = np.bincount(text[counted], minlength=texts).astype(np.int64)
-    total = np.bincount(text[counted], scores[counted], texts).astype(np.float64)
-    return Evidence(places, scores, counted, text, n, total, law.log10_tail(n, total), law)
+def scored(mark: TextWatermark, key: Key, tokens: Tokens, places: Integers, left_out: int = 0) -> Evidence:
+    """Evidence of the scores at these places."""
+    scores, text = mark.scores(key, tokens, places), tokens.text_of[places]
+    n, total = sums(text, scores, len(tokens))
+    return Evidence(places, scores, text, n, total, mark, key, left_out)
+
+
+def _scorable(mark: TextWatermark, tokens: Tokens) -> int:
+    if not mark.plain:
+        return mark.scorable(tokens).size
+    return int(np.maximum(tokens.lengths - (0 if mark.padded else mark.context), 0).sum())
 
 
 def key_test(mark: TextWatermark, key: Key, tokens: Tokens, keys: int = 999, seed: int = 0) -> Floats:
@@ -85,10 +106,9 @@ def key_test(mark: TextWatermark, key: Key, tokens: Tokens, keys: int = 999, see
     of ``keys`` + 1 exchangeable ones. Never below 1 / (``keys`` + 1). Use it to check the exact laws.
     """
     found = weigh(mark, key, tokens)
-    chosen, text = found.places[found.counted], found.text[found.counted]
     rng = np.random.default_rng(seed)
     above = np.ones(len(tokens))
     for _ in range(keys):
-        other = mark.random_scores(key, tokens, chosen, rng)
-        above += np.bincount(text, other, len(tokens)) >= found.total - 1e-9
+        other = mark.random_scores(key, tokens, found.places, rng)
+        above += sums(found.text, other, len(tokens))[1] >= found.total - 1e-9
     return above / (keys + 1)

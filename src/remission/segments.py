@@ -59,8 +59,7 @@ def segments(
     """
     keys = max(keys, math.ceil(1 / level) - 1)
     law = mark.law(key)
-    places = mark.scorable(tokens)
-    places = places[once(mark, key, tokens, places, "text")]
+    places, _ = once(mark, key, tokens, "text")
     text = tokens.text_of[places]
     scores = mark.scores(key, tokens, places)
     rng = np.random.default_rng(seed)

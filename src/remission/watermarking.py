@@ -19,7 +19,7 @@ import numpy.typing as npt
 from remission.component import Component
 from remission.errors import DataError, SpecError
 from remission.numerics.arrays import Array, Floats, Integers, Words
-from remission.numerics.repeats import hashes
+from remission.numerics.repeats import firsts, fresh, hashes
 
 
 @dataclass(frozen=True)
@@ -182,9 +182,22 @@ class TextWatermark(Watermark):
         before, itself = (self.context, self.once != "context") if self.once != "token" else (0, True)
         return hashes(tokens.ids, tokens.first[places], places, before, itself)
 
-    def dialect_identities(self, key: Key, tokens: Tokens, places: Integers) -> Words:
-        """The same as the dialect's own detector has it, which may count dependent scores."""
-        return self.identities(key, tokens, places)
+    @property
+    def plain(self) -> bool:
+        """Whether scorable places and identities are those of this class, and no others."""
+        return False
+
+    def once_places(self, key: Key, tokens: Tokens) -> Integers:
+        """The scorable places that count when repetitions within a text do not, (k,)."""
+        if self.plain:
+            itself = self.once != "context"
+            return np.flatnonzero(fresh(tokens.ids, tokens.starts, self.context, itself, self.padded))
+        places = self.scorable(tokens)
+        return np.asarray(places[firsts(self.identities(key, tokens, places), tokens.text_of[places])])
+
+    def dialect_places(self, key: Key, tokens: Tokens) -> Integers:
+        """The places that the dialect's own detector counts, dependent ones among them."""
+        return self.once_places(key, tokens)
 
     def published(self, n: Integers, total: Floats) -> dict[str, Floats]:
         """What the dialect's own detector makes of n scores and their sum, by name; not exact."""

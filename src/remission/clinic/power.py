@@ -83,7 +83,7 @@ def _found(
         ids = write(mark, key, min(_PER_KEY, texts - begun), longest + mark.context, nats, rng, size)
         evidence = weigh(mark, key, Tokens.of(list(ids)))
         for text in range(len(ids)):
-            totals = np.cumsum(evidence.scores[evidence.counted & (evidence.text == text)])
+            totals = np.cumsum(evidence.scores[evidence.text == text])
             reached = lengths[lengths <= totals.size]
             p = evidence.law.log10_tail(reached, totals[reached - 1])
             for row, rate in enumerate(RATES):

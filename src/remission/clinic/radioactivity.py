@@ -12,7 +12,7 @@ import numpy as np
 from remission.clinic.profiles import Cutter, Hypothesis
 from remission.documents import Documents
 from remission.errors import DataError, need
-from remission.evidence import Evidence, once, summed, weigh
+from remission.evidence import Evidence, once, scored
 from remission.numerics.arrays import Integers
 from remission.numerics.repeats import firsts
 from remission.watermarking import Key, TextWatermark, Tokens
@@ -72,17 +72,12 @@ def of_outputs(
 
 def fresh(mark: TextWatermark, key: Key, tokens: Tokens, before: Tokens | None = None) -> tuple[Evidence, int]:
     """Scores of everything once that ``before`` does not hold; and how many it does."""
-    if before is None:
-        return weigh(mark, key, tokens, "corpus"), 0
-    places = mark.scorable(tokens)
-    counted = once(mark, key, tokens, places, "corpus")
-    known = mark.identities(key, before, mark.scorable(before))
-    seen = np.isin(mark.identities(key, tokens, places), known)
-    excluded = int((counted & seen).sum())
-    counted = counted & ~seen
-    scores = np.zeros(places.size)
-    scores[counted] = mark.scores(key, tokens, places[counted])
-    return summed(scores, counted, places, tokens.text_of[places], len(tokens), mark.law(key)), excluded
+    places, left_out = once(mark, key, tokens, "corpus")
+    seen = np.zeros(places.size, np.bool_)
+    if before is not None:
+        known = mark.identities(key, before, mark.scorable(before))
+        seen = np.isin(mark.identities(key, tokens, places), known)
+    return scored(mark, key, tokens, places[~seen], left_out), int(seen.sum())
 
 
 def of_model(
@@ -156,12 +151,8 @@ def of_readings(mark: TextWatermark, key: Key, texts: Tokens, said: Sequence[Int
     identities = mark.identities(key, written, places)
     seen = np.isin(identities, mark.identities(key, texts, mark.scorable(texts)))
     first = firsts(identities)
-    counted = first & ~seen
     mark.scorable(written)  # refuses tokens that the scheme cannot know
-    scores = np.zeros(places.size)
-    scores[counted] = mark.scores(key, written, places[counted])
-    evidence = summed(scores, counted, places, np.arange(places.size), len(written), mark.law(key))
-    return evidence, int((first & seen).sum())
+    return scored(mark, key, written, places[first & ~seen]), int((first & seen).sum())
 
 
 def _completions(text: Integers, said: Integers, width: int) -> Iterator[Integers]:

@@ -166,7 +166,7 @@ class _Totals:
     def of(cls, evidence: Evidence) -> _Totals:
         n, total, _ = pooled = evidence.pooled
         excess = (total / n - evidence.law.mean) / math.sqrt(evidence.law.variance) if n else math.nan
-        repeated = 1.0 - float(evidence.counted.mean()) if evidence.counted.size else 0.0
+        repeated = evidence.left_out / max(1, evidence.left_out + n)
         return cls(evidence.n, evidence.log10_p, pooled, excess, repeated)
 
 

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from remission.numerics.arrays import Booleans, Integers, Words
+from remission.numerics.arrays import Booleans, Floats, Integers, Words
 from remission.numerics.jit import jit
 from remission.numerics.random import mix
 
-_PRIME = np.uint64(0x9E3779B97F4A7C15)
+_FACTOR = np.uint64(0xD1342543DE82EF95)
+_ONE = np.uint64(1)
+FOREVER = np.iinfo(np.int64).max
+
+
+@jit(inline=True)
+def _hash(ids, start, place, before, itself):  # type: ignore[no-untyped-def]
+    word = _ONE
+    for at in range(place - before, place + itself):
+        token = np.uint64(ids[at]) + _ONE if at >= start else np.uint64(0)
+        word = (word + token) * _FACTOR + _ONE
+    return word | _ONE  # 0 stands for what is never counted
 
 
 @jit()
 def _hashes(ids, first, places, before, itself, out):  # type: ignore[no-untyped-def]
     for k in range(places.size):
-        word = np.uint64(before)
-        place = places[k]
-        for at in range(place - before, place + itself):
-            token = np.uint64(ids[at] + 1) if at >= first[k] else np.uint64(0)
-            word = mix((word ^ token) * _PRIME)
-        out[k] = word | np.uint64(1)  # 0 stands for what is never counted
+        out[k] = _hash(ids, first[k], places[k], before, itself)
 
 
 def hashes(ids: Integers, first: Integers, places: Integers, before: int, itself: bool) -> Words:
@@ -38,6 +44,53 @@ def hashes(ids: Integers, first: Integers, places: Integers, before: int, itself
 
 
 @jit()
+def _fresh(ids, starts, before, itself, skipped, window, shift, table, last, out):  # type: ignore[no-untyped-def]
+    """The hash of a window rolls: what leaves it is taken off with its power of the factor."""
+    most, width = table.size - 1, before + itself
+    power = _ONE
+    for _ in range(width):
+        power *= _FACTOR
+    for text in range(starts.size - 1):
+        start = starts[text]
+        word = np.uint64(0)  # of a window that lies before the text, where all tokens are missing
+        for place in range(start, starts[text + 1]):
+            new, old = place + itself - 1, place + itself - 1 - width
+            if new >= start:
+                word += np.uint64(ids[new]) + _ONE
+            if old >= start:
+                word -= (np.uint64(ids[old]) + _ONE) * power
+            word *= _FACTOR
+            if place < start + skipped:
+                continue
+            slot = np.int64(word >> shift)
+            while last[slot] >= start and table[slot] != word:
+                slot = (slot + 1) & most
+            out[place] = last[slot] < start or place - last[slot] > window
+            table[slot], last[slot] = word, place
+
+
+def fresh(
+    ids: Integers, starts: Integers, before: int, itself: bool, padded: bool = False, window: int = FOREVER
+) -> Booleans:
+    """Where the tokens before a place (and its own, where ``itself``) were not there before in the text, (N,).
+
+    Args:
+        ids: token numbers of texts, one after another.
+        starts: (m + 1,) where each begins.
+        before: tokens of context. Places with fewer in their text are left out, unless ``padded``.
+        itself: whether the token at the place belongs to it.
+        padded: see above.
+        window: how many places back a repetition is looked for.
+    """
+    bits = max(4, (2 * int(np.diff(starts).max(initial=0))).bit_length())
+    out = np.zeros(ids.size, np.bool_)
+    table, last = np.empty(1 << bits, np.uint64), np.full(1 << bits, -1, np.int64)
+    skipped = 0 if padded else before
+    _fresh(ids, starts, before, int(itself), skipped, window, np.uint64(64 - bits), table, last, out)
+    return out
+
+
+@jit()
 def _firsts(words, groups, table, owner, out):  # type: ignore[no-untyped-def]
     last = np.uint64(table.size - 1)
     for k in range(words.size):
@@ -46,7 +99,7 @@ def _firsts(words, groups, table, owner, out):  # type: ignore[no-untyped-def]
             continue
         slot = mix(word) & last
         while owner[slot] == groups[k] and table[slot] != word:
-            slot = (slot + np.uint64(1)) & last
+            slot = (slot + _ONE) & last
         if owner[slot] != groups[k]:
             owner[slot], table[slot] = groups[k], word
             out[k] = True
@@ -72,26 +125,22 @@ def firsts(words: Words, groups: Integers | None = None) -> Booleans:
 
 
 @jit()
-def _windowed(words, groups, window, table, seen, out):  # type: ignore[no-untyped-def]
-    last = np.uint64(table.size - 1)
-    start = 0
-    for k in range(words.size):
-        if k > 0 and groups[k] != groups[k - 1]:
-            start = k
-        word = words[k]
-        slot = mix(word + np.uint64(groups[k]) * _PRIME) & last
-        while seen[slot] >= 0 and not (table[slot] == word and seen[slot] >= start):
-            slot = (slot + np.uint64(1)) & last
-        out[k] = seen[slot] < 0 or k - seen[slot] > window
-        table[slot], seen[slot] = word, k
+def _sums(groups, values, n, total):  # type: ignore[no-untyped-def]
+    k = 0
+    while k < groups.size:
+        group, begun, whole = groups[k], k, 0.0
+        while k < groups.size and groups[k] == group:
+            whole += values[k]
+            k += 1
+        n[group] += k - begun
+        total[group] += whole
 
 
-def new_in_window(words: Words, groups: Integers, window: int) -> Booleans:
-    """Whether each word is none of the ``window`` words before it in its group, (k,). Groups do not fall."""
-    size = 1 << max(4, (2 * words.size).bit_length())
-    out = np.zeros(words.size, np.bool_)
-    _windowed(words, groups, window, np.zeros(size, np.uint64), np.full(size, -1, np.int64), out)
-    return out
+def sums(groups: Integers, values: Floats, many: int) -> tuple[Integers, Floats]:
+    """How many values each of ``many`` groups has, and their sum: (many,) both."""
+    n, total = np.zeros(many, np.int64), np.zeros(many)
+    _sums(groups, values, n, total)
+    return n, total
 
 
 @jit()

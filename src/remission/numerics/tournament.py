@@ -6,10 +6,12 @@ tournament. The hash is that of the published packages (a 64-bit linear congruen
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-from remission.numerics.arrays import Booleans, Floats, Integers, Words
+from remission.numerics.arrays import Array, Booleans, Floats, Integers, Words
 from remission.numerics.jit import jit
 
 FACTOR = 6364136223846793005
@@ -63,9 +65,63 @@ def layers(words: Words, keys: Words, table: Booleans) -> Words:
     return out
 
 
-def by_low_bits(keys: Words, table: Booleans) -> Words:
-    """The g-values of every hash by its low bits, for a table whose size is a power of two: (size,)."""
-    return layers(np.arange(table.size, dtype=np.uint64), keys, table)
+@jit()
+def _turned(ids, first, places, before, most, out):  # type: ignore[no-untyped-def]
+    for k in range(places.size):
+        word, place = _ONE, places[k]
+        for at in range(place - before, place + 1):
+            word = _grown(word, ids[at] if at >= first[k] else 0)
+        out[k] = np.int64((word * _FACTOR) & most)
+
+
+@jit()
+def _turned_everywhere(ids, before, out):  # type: ignore[no-untyped-def]
+    """32 bits are enough for a table, and one lag at a time is what vector units do best."""
+    factor = np.uint32(FACTOR & 0xFFFFFFFF)
+    power, constant = factor, np.uint32(0)
+    for _ in range(before + 1):
+        constant += power
+        power *= factor
+    constant += power
+    power = factor * factor
+    for p in range(ids.size):
+        out[p] = constant
+    for lag in range(before + 1):
+        for p in range(lag, ids.size):
+            out[p] += np.uint32(ids[p - lag]) * power
+        power *= factor
+
+
+def turned(
+    ids: Integers, first: Integers | None, places: Integers, before: int, size: int
+) -> npt.NDArray[np.integer[Any]]:
+    """Where each token (k,) stands in a table made by :func:`shifted`, whose size is a power of two up to 2^32.
+
+    ``first`` (k,): where the text of each place begins; None: every place has ``before`` tokens before it in its text.
+    """
+    if first is None:
+        words = np.empty(ids.size, np.uint32)
+        _turned_everywhere(ids, before, words)
+        return np.asarray(words[places] & np.uint32(size - 1))
+    out = np.empty(places.size, np.int64)
+    _turned(ids, first, places, before, np.uint64(size - 1), out)
+    return out
+
+
+def shifted(keys: Words, table: Booleans, weights: Array) -> Array:
+    """The sum over layers of a weight times the bit of the layer, for every place of :func:`turned`: (size,).
+
+    With a table whose size is a power of two the low bits of a hash h decide: layer l looks up h FACTOR + key FACTOR + 1, so
+    layers are shifted copies of one table.
+    """
+    size = table.size
+    twice = np.concatenate([table, table]).astype(weights.dtype)
+    with np.errstate(over="ignore"):
+        shifts = (keys * _FACTOR + _ONE) & np.uint64(size - 1)
+    out = np.zeros(size, weights.dtype)
+    for shift, weight in zip(shifts.astype(np.int64), weights, strict=True):
+        out += weight * twice[shift : shift + size]
+    return out
 
 
 @jit()

@@ -64,6 +64,11 @@ class Gumbel(TextWatermark):
         """Missing tokens are -1."""
         return True
 
+    @property
+    def plain(self) -> bool:
+        """All is as usual."""
+        return True
+
     def random_key(self, rng: np.random.Generator, name: str = "random") -> Key:
         """64 bits."""
         return Key(name, (int(rng.integers(0, 2**64, dtype=np.uint64)),))

@@ -13,7 +13,7 @@ from msgspec import Meta
 from remission.errors import DataError, SpecError
 from remission.numerics import mersenne
 from remission.numerics.arrays import Floats, Integers, Words
-from remission.numerics.repeats import grouped, hashes
+from remission.numerics.repeats import fresh, grouped, hashes
 from remission.watermarking import Key, Steering, TextWatermark, Tokens
 from remission.watermarks._keys import one_value
 from remission.watermarks._laws import Shares
@@ -103,9 +103,10 @@ class Kgw(TextWatermark):
             return np.where(sums == 0, np.uint64(0), _pairs(sums.astype(np.uint64), tokens.ids[places]))
         return _pairs(self._own_seeds(key, tokens, places), tokens.ids[places])
 
-    def dialect_identities(self, key: Key, tokens: Tokens, places: Integers) -> Words:
-        """The whole window."""
-        return hashes(tokens.ids, tokens.first[places], places, self.context, True)
+    def dialect_places(self, key: Key, tokens: Tokens) -> Integers:
+        """Where the whole window is new in its text."""
+        self.scorable(tokens)
+        return np.flatnonzero(fresh(tokens.ids, tokens.starts, self.context, True))
 
     def scores(self, key: Key, tokens: Tokens, places: Integers) -> Floats:
         """1 for green tokens, else 0."""
@@ -132,7 +133,8 @@ class Kgw(TextWatermark):
         """Green lists drawn at random, one for each context: as a random key gives them, without its permutations."""
         targets = tokens.ids[places]
         if self.seeding == "selfhash":  # another token has another permutation
-            _, inverse = np.unique(self.dialect_identities(Key("", (1,)), tokens, places), return_inverse=True)
+            windows = hashes(tokens.ids, tokens.first[places], places, self.context, True)
+            _, inverse = np.unique(windows, return_inverse=True)
             return (rng.random(int(inverse.max(initial=-1)) + 1) < self.green / self.vocabulary)[inverse].astype(float)
         sums = self._sums(tokens, places)
         kept, bounds, inverse = grouped(sums, targets, int(sums.max(initial=0)) + 1, self.vocabulary)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 from functools import lru_cache
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 from msgspec import Meta
 
 from remission.errors import SpecError
 from remission.numerics import mersenne, tournament
 from remission.numerics.arrays import Booleans, Floats, Integers, Words
-from remission.numerics.repeats import new_in_window
+from remission.numerics.repeats import fresh
 from remission.watermarking import Key, Law, Steering, TextWatermark, Tokens
 from remission.watermarks._laws import Whole
 
@@ -95,33 +96,44 @@ class Synthid(TextWatermark):
         before = np.concatenate([[0], ended])[tokens.first]
         return np.asarray(places[(ended - before)[places] == 0])
 
-    def dialect_identities(self, key: Key, tokens: Tokens, places: Integers) -> Words:
-        """All that :meth:`fresh` lets through."""
-        words = np.arange(1, places.size + 1, dtype=np.uint64)
-        return np.where(self.fresh(tokens, places), words, np.uint64(0))
+    @property
+    def plain(self) -> bool:
+        """Unless texts end early."""
+        return self.eos is None
 
-    def fresh(self, tokens: Tokens, places: Integers) -> Booleans:
-        """Whether the context of each place is none of the last ``history`` ones of its text: the dialect's mask (k,)."""
-        words = tournament.hashes(tokens.ids, tokens.first[places], places, self.context, False)
-        return new_in_window(words, tokens.text_of[places], self.history)
+    def dialect_places(self, key: Key, tokens: Tokens) -> Integers:
+        """Where the context is none of the last ``history`` ones."""
+        mask = fresh(tokens.ids, tokens.starts, self.context, False, self.padded, self.history)
+        if self.plain:
+            return np.flatnonzero(mask)
+        places = self.scorable(tokens)
+        return np.asarray(places[mask[places]])
 
     def g_values(self, key: Key, tokens: Tokens, places: Integers) -> Words:
         """The bits of each token (k,), packed: bit l is that of layer l."""
         self.check_key(key)
-        words = tournament.hashes(tokens.ids, tokens.first[places], places, self.context, True)
-        if self.table_size & (self.table_size - 1):
+        if self._wide:
+            words = tournament.hashes(tokens.ids, tokens.first[places], places, self.context, True)
             return tournament.layers(words, _values(key), _table(self.table_size, self.table_seed))
-        packed = _by_low_bits(key.values, self.table_size, self.table_seed)
-        return packed[(words & np.uint64(self.table_size - 1)).astype(np.int64)]
+        packed = _packed(key.values, self.table_size, self.table_seed)
+        return packed[self._turned(tokens, places)]
 
     def scores(self, key: Key, tokens: Tokens, places: Integers) -> Floats:
         """Weighted sums of bits: whole numbers."""
-        self.check_key(key)
-        if self.table_size & (self.table_size - 1):
+        if self._wide:
             return _weighed(self.g_values(key, tokens, places), len(key.values))
-        words = tournament.hashes(tokens.ids, tokens.first[places], places, self.context, True)
-        by_bits = _score_table(key.values, self.table_size, self.table_seed)
-        return by_bits[(words & np.uint64(self.table_size - 1)).astype(np.int64)]
+        self.check_key(key)
+        table = _score_table(key.values, self.table_size, self.table_seed)
+        return table[self._turned(tokens, places)]
+
+    def _turned(self, tokens: Tokens, places: Integers) -> npt.NDArray[np.integer[Any]]:
+        first = tokens.first[places] if self.padded else None
+        return tournament.turned(tokens.ids, first, places, self.context, self.table_size)
+
+    @property
+    def _wide(self) -> bool:
+        """Whether all bits of a hash matter, because the size of the table is no power of two."""
+        return bool(self.table_size & (self.table_size - 1))
 
     def law(self, key: Key) -> Law:
         """The law of the key's own entries of the table."""
@@ -133,8 +145,7 @@ class Synthid(TextWatermark):
 
         ``mean``: the mean bit; ``weighted``: with weights that fall evenly from 10 to 1 and average 1. NaN without any.
         """
-        places = self.scorable(tokens)
-        places = places[self.fresh(tokens, places)]
+        places = self.dialect_places(key, tokens)
         depth = len(key.values)
         bits = tournament.bits_of(self.g_values(key, tokens, places), depth)
         weights = np.linspace(10, 1, depth)
@@ -155,8 +166,7 @@ class Synthid(TextWatermark):
             delta: (depth, depth) of it, of which the part below the diagonal is used.
             prior: of a marked text.
         """
-        places = self.scorable(tokens)
-        places = places[self.fresh(tokens, places)]
+        places = self.dialect_places(key, tokens)
         bits = tournament.bits_of(self.g_values(key, tokens, places), len(key.values)).astype(np.float64)
         with np.errstate(over="ignore"):
             two = 1 / (
@@ -169,12 +179,11 @@ class Synthid(TextWatermark):
 
     def random_scores(self, key: Key, tokens: Tokens, places: Integers, rng: np.random.Generator) -> Floats:
         """Scores of a table in random order: what another key's table looks like, without making it."""
-        if self.table_size & (self.table_size - 1):
+        if self._wide:
             other = Key("random", tuple(int(value) for value in rng.integers(1, 2**62, len(key.values))))
             return self.scores(other, tokens, places)
-        words = tournament.hashes(tokens.ids, tokens.first[places], places, self.context, True)
-        table = _score_table(key.values, self.table_size, self.table_seed)
-        return rng.permutation(table)[(words & np.uint64(self.table_size - 1)).astype(np.int64)]
+        table = rng.permutation(_score_table(key.values, self.table_size, self.table_seed))
+        return table[self._turned(tokens, places)]
 
     def steering(self, key: Key) -> Steering:
         """Replaces the law of the next token by that of the winner."""
@@ -241,13 +250,15 @@ def _table(size: int, seed: int) -> Booleans:
 
 
 @lru_cache(maxsize=64)
-def _by_low_bits(values: tuple[int, ...], size: int, seed: int) -> Words:
-    return tournament.by_low_bits(np.array(values, np.uint64), _table(size, seed))
+def _packed(values: tuple[int, ...], size: int, seed: int) -> Words:
+    powers = np.uint64(1) << np.arange(len(values), dtype=np.uint64)
+    return tournament.shifted(np.array(values, np.uint64), _table(size, seed), powers)
 
 
 @lru_cache(maxsize=256)
 def _score_table(values: tuple[int, ...], size: int, seed: int) -> Floats:
-    return _weighed(_by_low_bits(values, size, seed), len(values))
+    weights = weights_of(len(values)).astype(np.int16)
+    return tournament.shifted(np.array(values, np.uint64), _table(size, seed), weights).astype(np.float64)
 
 
 @lru_cache(maxsize=256)
