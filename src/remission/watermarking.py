@@ -50,12 +50,13 @@ class Tokens:
     @classmethod
     def of(cls, texts: Sequence[npt.ArrayLike]) -> Tokens:
         """From a list of sequences of token numbers. Raises DataError for what are no whole numbers from 0 on."""
-        parts = [np.asarray(text) if len(np.atleast_1d(text)) else np.empty(0, np.int64) for text in texts]
+        parts = [np.asarray(text) for text in texts]
         for number, part in enumerate(parts):
-            if part.ndim != 1 or part.dtype.kind not in "iu":
+            if part.ndim != 1 or (part.dtype.kind not in "iu" and part.size):
                 raise DataError(f"Text {number} is no row of token numbers: shape {part.shape}, type {part.dtype}.")
-        starts = np.cumsum([0, *(len(part) for part in parts)]).astype(np.int64)
-        ids = np.concatenate([np.empty(0, np.int64), *parts]).astype(np.int64)
+        starts = np.zeros(len(parts) + 1, np.int64)
+        np.cumsum([part.size for part in parts], out=starts[1:])
+        ids = np.concatenate([*parts, np.empty(0, np.int64)], dtype=np.int64, casting="unsafe")
         return cls(ids, starts)
 
     def __post_init__(self) -> None:
@@ -191,7 +192,7 @@ class TextWatermark(Watermark):
         """The scorable places that count when repetitions within a text do not, (k,)."""
         if self.plain:
             itself = self.once != "context"
-            return np.flatnonzero(fresh(tokens.ids, tokens.starts, self.context, itself, self.padded))
+            return fresh(tokens.ids, tokens.starts, self.context, itself, self.padded)
         places = self.scorable(tokens)
         return np.asarray(places[firsts(self.identities(key, tokens, places), tokens.text_of[places])])
 

@@ -121,7 +121,7 @@ def search(
     fits = np.empty((len(angles), pitches.size))
     for number, angle in enumerate(angles):
         waves[:] = 0
-        _gather(spectrum, size, *turns, pitches, angle, pattern.rows, pattern.columns, pattern.signs, waves)
+        _gather(spectrum, size, turns[0], turns[1], pitches, angle, pattern.rows, pattern.columns, pattern.signs, waves)
         fits[number] = scipy.fft.irfft2(waves, (_ROUGH, _ROUGH)).reshape(pitches.size, -1).max(axis=1)
     found: list[tuple[float, float]] = []
     for place in np.argsort(-fits, axis=None, kind="stable"):

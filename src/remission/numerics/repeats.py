@@ -44,35 +44,52 @@ def hashes(ids: Integers, first: Integers, places: Integers, before: int, itself
 
 
 @jit()
-def _fresh(ids, starts, before, itself, skipped, window, shift, table, last, out):  # type: ignore[no-untyped-def]
-    """The hash of a window rolls: what leaves it is taken off with its power of the factor."""
-    most, width = table.size - 1, before + itself
+def _windows(ids, starts, width, ahead, out):  # type: ignore[no-untyped-def]
+    """A hash of the ``width`` tokens up to ``ahead`` places after each place. What leaves a window is taken off again."""
     power = _ONE
     for _ in range(width):
         power *= _FACTOR
     for text in range(starts.size - 1):
-        start = starts[text]
+        start, end = starts[text], starts[text + 1]
         word = np.uint64(0)  # of a window that lies before the text, where all tokens are missing
-        for place in range(start, starts[text + 1]):
-            new, old = place + itself - 1, place + itself - 1 - width
+        for place in range(start, min(start + width + 1, end)):
+            new, old = place + ahead, place + ahead - width
             if new >= start:
                 word += np.uint64(ids[new]) + _ONE
             if old >= start:
                 word -= (np.uint64(ids[old]) + _ONE) * power
             word *= _FACTOR
-            if place < start + skipped:
-                continue
-            slot = np.int64(word >> shift)
-            while last[slot] >= start and table[slot] != word:
-                slot = (slot + 1) & most
-            out[place] = last[slot] < start or place - last[slot] > window
+            out[place] = word
+        for place in range(start + width + 1, end):
+            new, old = np.uint64(ids[place + ahead]), np.uint64(ids[place + ahead - width])
+            word = (word + new - old * power + (_ONE - power)) * _FACTOR
+            out[place] = word
+
+
+@jit()
+def _fresh(words, starts, skipped, window, shift, table, last, out):  # type: ignore[no-untyped-def]
+    most, found = np.uint64(table.size - 1), np.int64(0)
+    for text in range(starts.size - 1):
+        start = starts[text]
+        for place in range(start + skipped, starts[text + 1]):
+            word = words[place]
+            slot = word >> shift
+            before = last[slot]
+            if before >= start and table[slot] != word:
+                slot = (slot + _ONE) & most
+                while last[slot] >= start and table[slot] != word:
+                    slot = (slot + _ONE) & most
+                before = last[slot]
+            out[found] = place
+            found += np.int64((before < start) | (place - before > window))
             table[slot], last[slot] = word, place
+    return found
 
 
 def fresh(
     ids: Integers, starts: Integers, before: int, itself: bool, padded: bool = False, window: int = FOREVER
-) -> Booleans:
-    """Where the tokens before a place (and its own, where ``itself``) were not there before in the text, (N,).
+) -> Integers:
+    """The places (k,) where the tokens before it (and its own, where ``itself``) were not there before in the text.
 
     Args:
         ids: token numbers of texts, one after another.
@@ -82,12 +99,13 @@ def fresh(
         padded: see above.
         window: how many places back a repetition is looked for.
     """
-    bits = max(4, (2 * int(np.diff(starts).max(initial=0))).bit_length())
-    out = np.zeros(ids.size, np.bool_)
+    words, width = np.empty(ids.size, np.uint64), before + itself
+    _windows(ids, starts, width, int(itself) - 1, words)
+    bits = max(4, (4 * int(np.diff(starts).max(initial=0))).bit_length())  # a quarter full at most: few meet
     table, last = np.empty(1 << bits, np.uint64), np.full(1 << bits, -1, np.int64)
-    skipped = 0 if padded else before
-    _fresh(ids, starts, before, int(itself), skipped, window, np.uint64(64 - bits), table, last, out)
-    return out
+    out = np.empty(ids.size + 1, np.int64)
+    found = _fresh(words, starts, 0 if padded else before, window, np.uint64(64 - bits), table, last, out)
+    return out[:found]
 
 
 @jit()

@@ -6,8 +6,6 @@ tournament. The hash is that of the published packages (a 64-bit linear congruen
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -80,46 +78,57 @@ def _turned_everywhere(ids, before, out):  # type: ignore[no-untyped-def]
     factor = np.uint32(FACTOR & 0xFFFFFFFF)
     power, constant = factor, np.uint32(0)
     for _ in range(before + 1):
-        constant += power
-        power *= factor
-    constant += power
-    power = factor * factor
+        constant, power = np.uint32(constant + power), np.uint32(power * factor)
+    constant, power = np.uint32(constant + power), np.uint32(factor * factor)
     for p in range(ids.size):
         out[p] = constant
     for lag in range(before + 1):
-        for p in range(lag, ids.size):
-            out[p] += np.uint32(ids[p - lag]) * power
-        power *= factor
+        for p in range(ids.size - lag):
+            out[p + lag] = np.uint32(out[p + lag] + np.uint32(ids[p] * power))
+        power = np.uint32(power * factor)
 
 
-def turned(
-    ids: Integers, first: Integers | None, places: Integers, before: int, size: int
-) -> npt.NDArray[np.integer[Any]]:
-    """Where each token (k,) stands in a table made by :func:`shifted`, whose size is a power of two up to 2^32.
+@jit()
+def _picked(words, places, table, out):  # type: ignore[no-untyped-def]
+    most = np.uint32(table.size - 1)
+    for k in range(places.size):
+        out[k] = table[words[places[k]] & most]
 
-    ``first`` (k,): where the text of each place begins; None: every place has ``before`` tokens before it in its text.
+
+def looked_up(ids: Integers, first: Integers | None, places: Integers, before: int, table: Array, out: Array) -> None:
+    """Fill ``out`` (k,) with the entries of a table of :func:`shifted` that belong to the n-grams at some places.
+
+    Args:
+        ids: token numbers.
+        first: (k,) where the text of each place begins; missing tokens are 0. None: every place has ``before`` tokens before
+            it in its text.
+        places: (k,).
+        before: tokens of context.
+        table: its size is a power of two up to 2^32.
+        out: (k,).
     """
     if first is None:
         words = np.empty(ids.size, np.uint32)
-        _turned_everywhere(ids, before, words)
-        return np.asarray(words[places] & np.uint32(size - 1))
-    out = np.empty(places.size, np.int64)
-    _turned(ids, first, places, before, np.uint64(size - 1), out)
-    return out
+        _turned_everywhere(ids.astype(np.uint32), before, words)
+        _picked(words, places, table, out)
+        return
+    turned = np.empty(places.size, np.int64)
+    _turned(ids, first, places, before, np.uint64(table.size - 1), turned)
+    out[:] = table[turned]
 
 
 def shifted(keys: Words, table: Booleans, weights: Array) -> Array:
-    """The sum over layers of a weight times the bit of the layer, for every place of :func:`turned`: (size,).
+    """The sum over layers of a weight times the bit of the layer, for every place of :func:`looked_up`: (size,).
 
     With a table whose size is a power of two the low bits of a hash h decide: layer l looks up h FACTOR + key FACTOR + 1, so
     layers are shifted copies of one table.
     """
     size = table.size
-    twice = np.concatenate([table, table]).astype(weights.dtype)
     with np.errstate(over="ignore"):
-        shifts = (keys * _FACTOR + _ONE) & np.uint64(size - 1)
+        shifts = ((keys * _FACTOR + _ONE) & np.uint64(size - 1)).astype(np.int64)
+    twice = np.concatenate([table, table]).astype(weights.dtype)
     out = np.zeros(size, weights.dtype)
-    for shift, weight in zip(shifts.astype(np.int64), weights, strict=True):
+    for shift, weight in zip(shifts, weights, strict=True):
         out += weight * twice[shift : shift + size]
     return out
 

@@ -106,7 +106,7 @@ class Kgw(TextWatermark):
     def dialect_places(self, key: Key, tokens: Tokens) -> Integers:
         """Where the whole window is new in its text."""
         self.scorable(tokens)
-        return np.flatnonzero(fresh(tokens.ids, tokens.starts, self.context, True))
+        return fresh(tokens.ids, tokens.starts, self.context, True)
 
     def scores(self, key: Key, tokens: Tokens, places: Integers) -> Floats:
         """1 for green tokens, else 0."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Meta
 
 from remission.errors import SpecError
 from remission.numerics import mersenne, tournament
-from remission.numerics.arrays import Booleans, Floats, Integers, Words
+from remission.numerics.arrays import Array, Booleans, Floats, Integers, Words
 from remission.numerics.repeats import fresh
 from remission.watermarking import Key, Law, Steering, TextWatermark, Tokens
 from remission.watermarks._laws import Whole
@@ -103,11 +102,8 @@ class Synthid(TextWatermark):
 
     def dialect_places(self, key: Key, tokens: Tokens) -> Integers:
         """Where the context is none of the last ``history`` ones."""
-        mask = fresh(tokens.ids, tokens.starts, self.context, False, self.padded, self.history)
-        if self.plain:
-            return np.flatnonzero(mask)
-        places = self.scorable(tokens)
-        return np.asarray(places[mask[places]])
+        places = fresh(tokens.ids, tokens.starts, self.context, False, self.padded, self.history)
+        return places if self.plain else np.asarray(places[np.isin(places, self.scorable(tokens))])
 
     def g_values(self, key: Key, tokens: Tokens, places: Integers) -> Words:
         """The bits of each token (k,), packed: bit l is that of layer l."""
@@ -115,20 +111,20 @@ class Synthid(TextWatermark):
         if self._wide:
             words = tournament.hashes(tokens.ids, tokens.first[places], places, self.context, True)
             return tournament.layers(words, _values(key), _table(self.table_size, self.table_seed))
-        packed = _packed(key.values, self.table_size, self.table_seed)
-        return packed[self._turned(tokens, places)]
+        return self._looked_up(tokens, places, _packed(key.values, self.table_size, self.table_seed), np.uint64)
 
     def scores(self, key: Key, tokens: Tokens, places: Integers) -> Floats:
         """Weighted sums of bits: whole numbers."""
         if self._wide:
             return _weighed(self.g_values(key, tokens, places), len(key.values))
         self.check_key(key)
-        table = _score_table(key.values, self.table_size, self.table_seed)
-        return table[self._turned(tokens, places)]
+        return self._looked_up(tokens, places, _score_table(key.values, self.table_size, self.table_seed), np.float64)
 
-    def _turned(self, tokens: Tokens, places: Integers) -> npt.NDArray[np.integer[Any]]:
+    def _looked_up(self, tokens: Tokens, places: Integers, table: Array, kind: type) -> Array:
+        out: Array = np.empty(places.size, kind)
         first = tokens.first[places] if self.padded else None
-        return tournament.turned(tokens.ids, first, places, self.context, self.table_size)
+        tournament.looked_up(tokens.ids, first, places, self.context, table, out)
+        return out
 
     @property
     def _wide(self) -> bool:
@@ -183,7 +179,7 @@ class Synthid(TextWatermark):
             other = Key("random", tuple(int(value) for value in rng.integers(1, 2**62, len(key.values))))
             return self.scores(other, tokens, places)
         table = rng.permutation(_score_table(key.values, self.table_size, self.table_seed))
-        return table[self._turned(tokens, places)]
+        return self._looked_up(tokens, places, table, np.float64)
 
     def steering(self, key: Key) -> Steering:
         """Replaces the law of the next token by that of the winner."""
@@ -256,9 +252,9 @@ def _packed(values: tuple[int, ...], size: int, seed: int) -> Words:
 
 
 @lru_cache(maxsize=256)
-def _score_table(values: tuple[int, ...], size: int, seed: int) -> Floats:
+def _score_table(values: tuple[int, ...], size: int, seed: int) -> Array:
     weights = weights_of(len(values)).astype(np.int16)
-    return tournament.shifted(np.array(values, np.uint64), _table(size, seed), weights).astype(np.float64)
+    return tournament.shifted(np.array(values, np.uint64), _table(size, seed), weights)
 
 
 @lru_cache(maxsize=256)
