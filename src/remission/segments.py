@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from remission.errors import SpecError
 from remission.evidence import once
 from remission.numerics.arrays import Floats, Integers
 from remission.watermarking import Key, Law, TextWatermark, Tokens
@@ -56,17 +57,22 @@ def segments(
 
     Returns:
         Segments in order of text and place.
+
+    Raises:
+        SpecError: a level that is no probability, or a key that the scheme cannot use. DataError: tokens it cannot know.
     """
+    if not 0 < level < 1:
+        raise SpecError(f"'level' is a probability, above 0 and below 1. Got {level}.")
     keys = max(keys, math.ceil(1 / level) - 1)
     law = mark.law(key)
     places, _ = once(mark, key, tokens, "text")
-    text = tokens.text_of[places]
+    ends = np.searchsorted(tokens.text_of[places], np.arange(len(tokens) + 1))
     scores = mark.scores(key, tokens, places)
     rng = np.random.default_rng(seed)
     out: list[Segment] = []
     for number in range(len(tokens)):
-        chosen = text == number
-        if chosen.sum() >= LEAST:
+        chosen = slice(int(ends[number]), int(ends[number + 1]))
+        if chosen.stop - chosen.start >= LEAST:
             nulls = _null(mark, key, tokens, places[chosen], law, keys, rng)
             found = _search(scores[chosen], law, nulls, level)
             out += [_segment(number, tokens, places[chosen], scores[chosen], law, *one) for one in found]

@@ -50,9 +50,15 @@ class Tokens:
     @classmethod
     def of(cls, texts: Sequence[npt.ArrayLike]) -> Tokens:
         """From a list of sequences of token numbers. Raises DataError for what are no whole numbers from 0 on."""
-        parts = [np.asarray(text) for text in texts]
-        for number, part in enumerate(parts):
-            if part.ndim != 1 or (part.dtype.kind not in "iu" and part.size):
+        parts = []
+        for number, text in enumerate(texts):
+            try:
+                part = np.asarray(text)
+            except ValueError:
+                raise DataError(f"Text {number} is no row of token numbers: its rows differ in length.") from None
+            parts.append(part)
+            large = part.dtype == np.uint64 and part.size and int(part.max()) >= 2**63
+            if large or part.ndim != 1 or (part.dtype.kind not in "iu" and part.size):
                 raise DataError(f"Text {number} is no row of token numbers: shape {part.shape}, type {part.dtype}.")
         starts = np.zeros(len(parts) + 1, np.int64)
         np.cumsum([part.size for part in parts], out=starts[1:])

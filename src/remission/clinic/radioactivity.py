@@ -13,8 +13,8 @@ from remission.clinic.profiles import Cutter, Hypothesis
 from remission.documents import Documents
 from remission.errors import DataError, need
 from remission.evidence import Evidence, once, scored
-from remission.numerics.arrays import Integers
-from remission.numerics.repeats import firsts
+from remission.numerics.arrays import Integers, Words
+from remission.numerics.repeats import firsts, hashes
 from remission.watermarking import Key, TextWatermark, Tokens
 
 
@@ -130,7 +130,7 @@ def _rows(tokens: Tokens) -> list[Integers]:
 def of_readings(mark: TextWatermark, key: Key, texts: Tokens, said: Sequence[Integers]) -> tuple[Evidence, int]:
     """Scores of the tokens that a model would write after each beginning of some texts, once each; and how many are left out.
 
-    What comes before is the text's, not the model's, so what the texts themselves hold is left out. Texts that others marked
+    What comes before is the text's, not the model's, so a token that the texts themselves hold after the same is left out. Texts that others marked
     with the key show the most, because a model that learned such text completes it in its manner.
 
     Args:
@@ -148,11 +148,18 @@ def of_readings(mark: TextWatermark, key: Key, texts: Tokens, said: Sequence[Int
         raise DataError(f"No text has more than {mark.context} tokens, which a score of '{mark.name()}' needs.")
     written = Tokens.of(rows)
     places = written.starts[1:] - 1
-    identities = mark.identities(key, written, places)
-    seen = np.isin(identities, mark.identities(key, texts, mark.scorable(texts)))
-    first = firsts(identities)
     mark.scorable(written)  # refuses tokens that the scheme cannot know
+    identities = _with_token(mark, key, written, places)
+    seen = np.isin(identities, _with_token(mark, key, texts, mark.scorable(texts)))
+    first = firsts(identities)
     return scored(mark, key, written, places[first & ~seen]), int((first & seen).sum())
+
+
+def _with_token(mark: TextWatermark, key: Key, tokens: Tokens, places: Integers) -> Words:
+    """What a score depends on, the token always included: every context is the text's own, what is said after it need not be."""
+    if mark.once != "context":
+        return mark.identities(key, tokens, places)
+    return hashes(tokens.ids, tokens.first[places], places, mark.context, True)
 
 
 def _completions(text: Integers, said: Integers, width: int) -> Iterator[Integers]:

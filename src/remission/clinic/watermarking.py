@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from remission.clinic._marked import marked_share, none_found
+from remission.clinic._marked import METHOD, marked_share, none_found
 from remission.clinic.profiles import Cutter, Hypothesis
 from remission.documents import Documents
 from remission.errors import DataError, SpecError
@@ -125,7 +125,7 @@ def scan(
     cutter = Cutter(documents.take(own))
     found: list[_Totals] = []
     for number, one in enumerate(looked_for):
-        found.append(_Totals.of(weigh(one.profile.mark, one.key, cutter.tokens(one.profile), wish.repeats)))
+        found.append(_Totals.of(one, cutter, wish.repeats))
         if progress is not None:
             progress(number + 1, len(looked_for))
     p = np.stack([one.log10_p for one in found])
@@ -151,7 +151,7 @@ class _Totals:
 
     Attributes:
         n, log10_p: (m,) of each document.
-        pooled: n, total and log10 p of all documents together.
+        pooled: n, total and log10 p of all documents together, everything counted once in all of them.
         excess: mean score above the expected one, in standard deviations of a score.
         repeated: share of what could be scored that came before.
     """
@@ -163,10 +163,14 @@ class _Totals:
     repeated: float
 
     @classmethod
-    def of(cls, evidence: Evidence) -> _Totals:
-        n, total, _ = pooled = evidence.pooled
+    def of(cls, one: Hypothesis, cutter: Cutter, repeats: Literal["corpus", "text"]) -> _Totals:
+        mark, tokens = one.profile.mark, cutter.tokens(one.profile)
+        evidence = weigh(mark, one.key, tokens, repeats)
+        # only what was counted once in all documents may be added up
+        pooled = (evidence if repeats == "corpus" else weigh(mark, one.key, tokens, "corpus")).pooled
+        n, total, _ = pooled
         excess = (total / n - evidence.law.mean) / math.sqrt(evidence.law.variance) if n else math.nan
-        repeated = evidence.left_out / max(1, evidence.left_out + n)
+        repeated = evidence.left_out / max(1, evidence.left_out + int(evidence.n.sum()))
         return cls(evidence.n, evidence.log10_p, pooled, excess, repeated)
 
 
@@ -227,15 +231,15 @@ def _shares(
     everything = np.ones(len(documents), np.bool_)
     for number, (one, totals) in enumerate(zip(looked_for, found, strict=True)):
         n, _, pooled = totals.pooled
-        share = None
-        if pooled <= limit:
+        share, called = None, int((marked & (best == number)).sum())
+        if pooled <= limit or called:
             present.append(weigh(one.profile.mark, one.key, cutter.tokens(one.profile), wish.repeats))
             share = marked_share(present[-1], everything, wish.level, wish.seed).table()
         rows.append(
             {
                 "profile": one.profile.name, "key": one.key.name, "scheme": one.profile.mark.label, "tokens": n,
                 "log10_p": pooled, "excess": totals.excess, "present": pooled <= limit,
-                "documents": int((marked & (best == number)).sum()), "share": share,
+                "documents": called, "share": share,
             }
         )  # fmt: skip
     strata = [("all", everything)]
@@ -245,20 +249,22 @@ def _shares(
     tested = best >= 0
     shares = []
     for name, chosen in strata:
-        part = _share(present, chosen, int((tested & chosen).sum()), wish)
         counts = {
             "n": int(chosen.sum()),
             "n_tested": int((tested & chosen).sum()),
             "n_marked": int((marked & chosen).sum()),
         }
+        part = _share(present, chosen, counts["n_tested"], counts["n_marked"], wish)
         shares.append({"stratum": name, **part.table(), **counts})
     return shares, rows
 
 
-def _share(present: Sequence[Evidence], chosen: Booleans, tested: int, wish: Wish) -> Estimate:
-    """Of all keys that are present together; texts of different keys do not overlap."""
+def _share(present: Sequence[Evidence], chosen: Booleans, tested: int, called: int, wish: Wish) -> Estimate:
+    """Of all keys that are present together; texts of different keys do not overlap. NaN where texts are too few for it."""
     parts = [marked_share(evidence, chosen, wish.level, wish.seed + i) for i, evidence in enumerate(present)]
     parts = [part for part in parts if part.n]
+    if not parts and called:
+        return Estimate(math.nan, math.nan, math.nan, wish.level, METHOD, 0)
     if not parts:
         return none_found(tested, wish.level)
     value = sum(part.value for part in parts)

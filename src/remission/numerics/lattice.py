@@ -33,12 +33,13 @@ class Lattice:
         out = np.zeros(n.size)
         top = self.mass.size - 1
         out[total > n * top] = -np.inf
-        inside = (total > 0) & (total <= n * top) & (n > 0)
+        inside = np.flatnonzero((total > 0) & (total <= n * top) & (n > 0))
         spread = np.sqrt(np.maximum(n, 1) * self.variance)
         step = np.floor((total - n * self.mean) / (_STEP * spread) + 0.5).clip(0).astype(np.int64)
-        for count, shift in {(int(a), int(b)) for a, b in zip(n[inside], step[inside], strict=True)}:
-            chosen = inside & (n == count) & (step == shift)
-            start, tail = self._tails(count, shift)
+        order = inside[np.lexsort((step[inside], n[inside]))]
+        changes = np.flatnonzero((np.diff(n[order]) != 0) | (np.diff(step[order]) != 0)) + 1
+        for chosen in np.split(order, changes) if order.size else []:
+            start, tail = self._tails(int(n[chosen[0]]), int(step[chosen[0]]))
             place = np.clip(total[chosen] - start, 0, tail.size - 1)
             out[chosen] = np.minimum(0.0, tail[place])
         return out

@@ -1,6 +1,7 @@
 """The random permutations of PyTorch's CPU generator, bit for bit: MT19937 and a forward Fisher-Yates shuffle.
 
 Only the head of a permutation is ever needed. Whether some numbers are in it can be followed without the permutation.
+Permutations of 214,748,364 numbers (2^32 / 20) or more are shuffled in another manner by PyTorch, which is not done here.
 
 Source: Matsumoto and Nishimura, "Mersenne twister", ACM TOMACS 8 (1998), for the generator.
 """
@@ -16,7 +17,6 @@ from remission.numerics.arrays import Booleans, Floats, Integers, Words
 from remission.numerics.jit import jit
 
 _N, _M = 624, 397
-LARGEST = 2**31  # sizes of permutations below this are shuffled with 32-bit numbers
 
 
 @jit(inline=True)

@@ -49,7 +49,7 @@ def _binomial(n, k, share):  # type: ignore[no-untyped-def]
 
 @jit()
 def _hypergeometric(n, k, size, green):  # type: ignore[no-untyped-def]
-    if k <= max(0, n - (size - green)):
+    if k <= max(0, n - (size - green)) or n > size:
         return 0.0
     if k > min(n, green):
         return -np.inf
@@ -155,8 +155,8 @@ def log_binomial_tail(n: Integers, k: Integers, share: float) -> Floats:
     """At least k of n, each with probability ``share``.
 
     >>> import numpy as np
-    >>> log_binomial_tail(np.array([3, 3, 10_000]), np.array([0, 3, 10_000]), 0.5).round(3)
-    array([    0.   ,    -2.079, -6931.472])
+    >>> log_binomial_tail(np.array([3, 3, 10_000]), np.array([0, 3, 10_000]), 0.5).round(3).tolist()
+    [0.0, -2.079, -6931.472]
     """
     out = np.empty(n.size)
     _binomials(n, k, share, out)
@@ -164,7 +164,10 @@ def log_binomial_tail(n: Integers, k: Integers, share: float) -> Floats:
 
 
 def log_hypergeometric_tail(n: Integers, k: Integers, size: int, green: int) -> Floats:
-    """At least k green ones among n that are drawn without replacement from ``size``, of which ``green`` are."""
+    """At least k green ones among n that are drawn without replacement from ``size``, of which ``green`` are.
+
+    0 for n > ``size``, which no drawing without replacement can give: nothing is claimed of it.
+    """
     out = np.empty(n.size)
     _hypergeometrics(n, k, size, green, out)
     return out

@@ -57,7 +57,7 @@ class Kgw(TextWatermark):
     'kgw[vocabulary=50257]'
     """
 
-    vocabulary: Annotated[int, Meta(ge=2, lt=2**31)]
+    vocabulary: Annotated[int, Meta(ge=2, lt=214_748_364)]  # beyond, PyTorch shuffles in another manner
     gamma: Annotated[float, Meta(gt=0, lt=1)] = 0.25
     delta: Annotated[float, Meta(ge=0)] = 2.0
     seeding: Literal["lefthash", "selfhash"] = "lefthash"
@@ -87,20 +87,24 @@ class Kgw(TextWatermark):
         """One whole number, in 64 bits; self-hash calculates with signed ones."""
         one_value(self.name(), key, 1, 2**63 - 1 if self.seeding == "selfhash" else _MODULUS)
 
-    def scorable(self, tokens: Tokens) -> Integers:
-        """Where the context is complete."""
+    def _refuse_unknown(self, tokens: Tokens) -> None:
         if tokens.ids.size and int(tokens.ids.max()) >= self.vocabulary:
             raise DataError(
                 f"kgw: a token is number {int(tokens.ids.max())}, and the vocabulary has {self.vocabulary}. Give the size of "
                 f"the model's output as 'vocabulary', and the tokenizer of that model."
             )
+
+    def scorable(self, tokens: Tokens) -> Integers:
+        """Where the context is complete."""
+        self._refuse_unknown(tokens)
         return super().scorable(tokens)
 
     def identities(self, key: Key, tokens: Tokens, places: Integers) -> Words:
         """The permutation and the token."""
         if self.seeding == "lefthash":
-            sums = self._sums(tokens, places)
-            return np.where(sums == 0, np.uint64(0), _pairs(sums.astype(np.uint64), tokens.ids[places]))
+            sums = self._sums(tokens, places)  # contexts share a list where the key times them agrees in 32 bits
+            seeds = _left_seeds(key.values[0], int(sums.max(initial=0)) + 1)[sums]
+            return np.where(seeds & np.uint64(0xFFFFFFFF) == 0, np.uint64(0), _pairs(seeds, tokens.ids[places]))
         return _pairs(self._own_seeds(key, tokens, places), tokens.ids[places])
 
     def dialect_places(self, key: Key, tokens: Tokens) -> Integers:
@@ -111,6 +115,7 @@ class Kgw(TextWatermark):
     def scores(self, key: Key, tokens: Tokens, places: Integers) -> Floats:
         """1 for green tokens, else 0."""
         self.check_key(key)
+        self._refuse_unknown(tokens)
         targets = tokens.ids[places]
         if self.seeding == "lefthash":
             sums = self._sums(tokens, places)
@@ -159,6 +164,9 @@ class Kgw(TextWatermark):
         """The green list after a context, in the order of the permutation. Under self-hash its last token is the candidate."""
         self.check_key(key)
         ids = np.asarray(context, np.int64)
+        needed = self.width if self.seeding == "selfhash" or self.dialect == "original" else 1
+        if ids.ndim != 1 or ids.size < needed:
+            raise DataError(f"kgw: a green list follows from the last {needed} tokens. Got {ids.tolist()}.")
         text = Tokens(np.append(ids, 0), np.array([0, ids.size + 1]))
         if self.seeding == "lefthash":
             sums = int(self._sums(text, np.array([ids.size]))[0])

@@ -65,17 +65,21 @@ class Unigram(TextWatermark):
         """One whole number of 63 bits."""
         one_value(self.name(), key, 0, 2**63 - 1)
 
-    def scorable(self, tokens: Tokens) -> Integers:
-        """Everywhere."""
+    def _refuse_unknown(self, tokens: Tokens) -> None:
         if tokens.ids.size and int(tokens.ids.max()) >= self.vocabulary:
             raise DataError(
                 f"unigram: a token is number {int(tokens.ids.max())}, and the vocabulary has {self.vocabulary}. Give the size "
                 f"of the model's output as 'vocabulary', and the tokenizer of that model."
             )
+
+    def scorable(self, tokens: Tokens) -> Integers:
+        """Everywhere."""
+        self._refuse_unknown(tokens)
         return super().scorable(tokens)
 
     def scores(self, key: Key, tokens: Tokens, places: Integers) -> Floats:
         """1 for green tokens, else 0."""
+        self._refuse_unknown(tokens)
         return self.greens(key)[tokens.ids[places]].astype(np.float64)
 
     def law(self, key: Key) -> Shares:
