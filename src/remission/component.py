@@ -18,7 +18,7 @@ from typing import Any, ClassVar, dataclass_transform
 import msgspec
 import numpy as np
 
-from remission.errors import SpecError
+from remission.errors import SpecError, did_you_mean
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -124,7 +124,17 @@ def checked(owner: str, key: str, hint: Any, value: Any) -> Any:
     try:
         return msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
+        words = _literals(hint)
+        if words and isinstance(value, str):
+            raise SpecError(f"{owner}: '{key}' cannot be {value!r}. {did_you_mean(value, words)}") from None
         raise SpecError(f"{owner}: '{key}': {str(error).replace('`', '')}. Got {value!r}.") from None
+
+
+def _literals(hint: Any) -> list[str]:
+    """The words that a type annotation allows."""
+    if typing.get_origin(hint) is typing.Literal:
+        return [word for word in typing.get_args(hint) if isinstance(word, str)]
+    return [word for part in typing.get_args(hint) for word in _literals(part)]
 
 
 def _without_components(hint: Any) -> Any:

@@ -56,7 +56,7 @@ def with_vocabulary(scheme: str, settings: dict[str, Any]) -> dict[str, Any]:
     from remission.component import fields_of as parameters
 
     needed = {field.name for field in parameters(registry.load("watermarks", scheme))}
-    return {"kind": scheme, **({"vocabulary": 2} if "vocabulary" in needed else {}), **settings}
+    return {"kind": scheme, **({"vocabulary": 2**16} if "vocabulary" in needed else {}), **settings}
 
 
 def key_row(key: Any) -> dict[str, Any]:
@@ -133,8 +133,6 @@ def show_scan(documents: Any, found: Any) -> None:
         f"{told['found']:,} of {told['tested']:,} documents called marked (and {told['copies_of_found']:,} copies of them), at a rate of false "
         f"discoveries of {100 * found.rate:g} % ({found.procedure.upper()}). {NOTHING}"
     )
-    for warning in found.warnings:
-        out.warn(warning)
 
 
 def found_level(found: Any) -> float:

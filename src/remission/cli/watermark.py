@@ -118,7 +118,7 @@ def scan(paths: tuple[str, ...], profiles: Path, keys: tuple[str, ...], as_json:
         options.pop("rate"), options.pop("procedure"), options.pop("repeats"), by, options.pop("parts"),
         level=options.pop("level"), seed=options.pop("seed"),
     )  # fmt: skip
-    looked_for = hypotheses(load_profiles(profiles), load_keys(keys))
+    looked_for, left = hypotheses(load_profiles(profiles), load_keys(keys))
     fields, takes, paragraphs = show.fields_of(options, by)
     documents, account = read_documents(paths, fields, takes, paragraphs, limit)
     with out.progress("scan", quiet=as_json) as progress:
@@ -128,10 +128,12 @@ def scan(paths: tuple[str, ...], profiles: Path, keys: tuple[str, ...], as_json:
     if as_json:
         listing: Any = str(output) if output is not None else list(rows(documents, found))
         content = {"documents": listing, "by_profile": found.by_profile, "fdr": found.fdr, "shares": found.shares}
-        out.as_json("watermark-scan", content | {"accounting": account.table(), "warnings": found.warnings})
+        out.as_json("watermark-scan", content | {"accounting": account.table(), "warnings": left + found.warnings})
         return
     fields_.show_account("corpus", account)
     show.show_scan(documents, found)
+    for warning in left + found.warnings:
+        out.warn(warning)
     if output is not None:
         click.echo(f"documents: {output}")
 
@@ -164,7 +166,7 @@ def radioactivity(
     from remission.clinic.radioactivity import of_model, of_outputs
     from remission.corpus.reading import read_documents
 
-    looked_for = hypotheses(load_profiles(profiles), load_keys(keys))
+    looked_for, left = hypotheses(load_profiles(profiles), load_keys(keys))
     fields, takes, paragraphs = show.fields_of(options, ())
     documents, account = read_documents(paths, fields, takes, paragraphs, limit)
     if model is not None and prompts:
@@ -176,10 +178,13 @@ def radioactivity(
         before = read_documents(prompts, fields, takes, paragraphs)[0] if prompts else None
         found = of_outputs(documents, looked_for, before)
     if as_json:
-        out.as_json("watermark-radioactivity", {"tests": [one.table() for one in found], "accounting": account.table()})
+        content = {"tests": [one.table() for one in found], "accounting": account.table(), "warnings": left}
+        out.as_json("watermark-radioactivity", content)
         return
     fields_.show_account("read", account)
     show.show_radioactivity(found)
+    for warning in left:
+        out.warn(warning)
 
 
 @command.command("power", short_help="How many tokens a mark needs to be found.")

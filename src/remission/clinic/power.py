@@ -77,18 +77,19 @@ def _found(
 ) -> tuple[Integers, Floats]:
     """Numbers of scored tokens (k,), and the share (rates, k) of texts that are found with so many."""
     lengths = np.unique(np.geomspace(4, longest, _STEPS).astype(np.int64))
-    found = np.zeros((len(RATES), lengths.size))
+    found, reached = np.zeros((len(RATES), lengths.size)), lengths.size
     for begun in range(0, texts, _PER_KEY):
         key = mark.random_key(rng)
         ids = write(mark, key, min(_PER_KEY, texts - begun), longest + mark.context, nats, rng, size)
         evidence = weigh(mark, key, Tokens.of(list(ids)))
         for text in range(len(ids)):
             totals = np.cumsum(evidence.scores[evidence.text == text])
-            reached = lengths[lengths <= totals.size]
-            p = evidence.law.log10_tail(reached, totals[reached - 1])
+            own = lengths[lengths <= totals.size]
+            p = evidence.law.log10_tail(own, totals[own - 1])
+            reached = min(reached, own.size)  # repetitions do not count, so some texts have fewer scores
             for row, rate in enumerate(RATES):
-                found[row, : reached.size] += p <= math.log10(rate)
-    return lengths, found / texts
+                found[row, : own.size] += p <= math.log10(rate)
+    return lengths[:reached], found[:, :reached] / texts
 
 
 def logits(size: int, nats: float) -> Floats:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from remission import spec
 from remission.documents import Documents
 from remission.errors import DataError, SpecError, need
@@ -99,24 +101,35 @@ def text_mark(table: dict[str, Any], what: str) -> TextWatermark:
     return mark
 
 
-def hypotheses(profiles: Sequence[Profile], keys: Sequence[Key]) -> list[Hypothesis]:
-    """Every profile with every key that it can use. Raises SpecError when a profile or a key is left over."""
+def hypotheses(profiles: Sequence[Profile], keys: Sequence[Key]) -> tuple[list[Hypothesis], list[str]]:
+    """Every profile with every key that it can use; and what is left over, in words.
+
+    Raises:
+        SpecError: no profile can use any key.
+    """
     found = [Hypothesis(profile, key) for profile in profiles for key in keys if _fits(profile.mark, key)]
-    for profile in profiles:
-        if all(one.profile is not profile for one in found):
-            profile.mark.check_key(keys[0])  # says why
-    for key in keys:
-        if all(one.key is not key for one in found) and not key.name.startswith("public"):
-            raise SpecError(f"No profile can use the key '{key.name}', which has {len(key.values)} values.")
-    return found
+    if not found:
+        profiles[0].mark.check_key(keys[0])  # says why, where it can
+        raise SpecError(
+            "None of the keys fits any of the profiles. `watermark keys new --scheme ...` makes one that does."
+        )
+    idle = [one.name for one in profiles if all(other.profile is not one for other in found)]
+    unused = [
+        key.name for key in keys if all(one.key is not key for one in found) and not key.name.startswith("public")
+    ]
+    left = [f"not looked for, because no key fits the profile: {', '.join(idle)}"] if idle else []
+    left += [f"not used, because the key fits no profile: {', '.join(unused)}"] if unused else []
+    return found, left
 
 
 def _fits(mark: TextWatermark, key: Key) -> bool:
+    """Whether a scheme can use a key, and would have made one like it: of one value, or of several."""
+    several = len(mark.random_key(np.random.default_rng(0)).values) > 1
     try:
         mark.check_key(key)
     except SpecError:
         return False
-    return True
+    return several == (len(key.values) > 1)
 
 
 class Cutter:

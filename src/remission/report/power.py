@@ -9,7 +9,7 @@ from typing import Any
 from remission.report.content import Chart, Report, Section, Series, Table
 from remission.report.page import write
 
-_POWER = 0.9
+_POWER, _ALL = 0.9, 0.99
 
 
 def write_page(path: Path | str, rows: Sequence[dict[str, Any]]) -> Path:
@@ -57,13 +57,16 @@ def _table(rows: Sequence[dict[str, Any]], names: list[str], nats: list[float], 
 
 def _chart(rows: Sequence[dict[str, Any]], names: list[str], entropy: float, rate: float) -> Chart:
     found = {row["profile"]: row["curve"] for row in rows if row["nats"] == entropy and row["fpr"] == rate}
+    enough = [next((n for n, share in curve if share >= _ALL), curve[-1][0]) for curve in found.values() if curve]
+    end = 1.3 * max(enough, default=0.0)  # further right all curves are flat
+    found = {name: [(n, share) for n, share in curve if n <= end] for name, curve in found.items()}
     lines = [
         Series(name, tuple(n for n, _ in found[name]), tuple(share for _, share in found[name]), group=group)
         for group, name in enumerate(names)
-        if name in found
+        if found.get(name)
     ]
     ends = [float(x) for line in lines for x in (line.x[0], line.x[-1])]
-    lines.append(Series("90 %", (min(ends), max(ends)), (_POWER, _POWER), kind="reference"))
+    lines.append(Series("90 %", (min(ends, default=0.0), max(ends, default=1.0)), (_POWER, _POWER), kind="reference"))
     return Chart(
         f"{entropy:g} nats, false-positive rate {rate:g}",
         "Share of marked texts found.",
