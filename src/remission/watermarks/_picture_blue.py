@@ -6,18 +6,59 @@ majority of its blocks.
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from typing import Annotated
+
 import numpy as np
+from msgspec import Meta
 
 from remission.errors import DataError, SpecError
 from remission.numerics.arrays import Array, Booleans, Floats, Integers
 from remission.numerics.haar import Haar, haar, unhaar
 from remission.numerics.survival import log_binomial_tail
-from remission.watermarking import Key, PictureFinding
+from remission.watermarking import Key, PictureFinding, PictureWatermark
 from remission.watermarks import _picture as pictures
 
 BLOCK = 4
 LEAST = 256 * 256  # pixels that the package marks and reads
 STEP = 36  # of the quantisation
+
+
+class Blue(PictureWatermark):
+    """A mark whose bits are read from, and written into, the blocks of that band."""
+
+    bits: Annotated[int, Meta(ge=8, le=1024)] = 32
+
+    @abstractmethod
+    def written(self, blocks: Floats, bit: Booleans) -> Floats:
+        """The blocks (n, 4, 4) with the bit (n,) of each."""
+
+    @abstractmethod
+    def read(self, blocks: Floats) -> Booleans:
+        """The bit (n,) of each block."""
+
+    def random_key(self, rng: np.random.Generator, name: str = "random") -> Key:
+        """Random bits."""
+        return Key(name, (int.from_bytes(rng.bytes(128), "big") >> (1024 - self.bits),))
+
+    def check_key(self, key: Key) -> None:
+        """One whole number of ``bits`` bits."""
+        check_key(key, self.bits, self.name())
+
+    def embed(self, key: Key, picture: Array, payload: Booleans | None = None) -> Array:
+        """The marked picture (h, w, 3)."""
+        self.check_key(key)
+        wanted = payload_of(key, payload, self.bits, self.name())
+        planes, found = bands(check(picture, f"Marking with {self.name()}"))
+        old = blocks(found.mean)
+        return assembled(planes, found, put(found.mean, self.written(old, wanted[np.arange(len(old)) % wanted.size])))
+
+    def find(self, key: Key, picture: Array, payload: Booleans | None = None) -> PictureFinding:
+        """What the picture says, at the scale and place where it was marked."""
+        self.check_key(key)
+        wanted = payload_of(key, payload, self.bits, self.name())
+        _, found = bands(check(picture, f"Reading {self.name()}"))
+        return finding(self.read(blocks(found.mean)), wanted)
 
 
 def check(picture: Array, what: str) -> Array:
@@ -86,11 +127,6 @@ def put(mean: Floats, changed: Floats) -> Floats:
     part = changed.reshape(height, width, BLOCK, BLOCK).transpose(0, 2, 1, 3)
     out[: height * BLOCK, : width * BLOCK] = part.reshape(height * BLOCK, width * BLOCK)
     return out
-
-
-def bit_of_block(count: int, payload: Booleans) -> Booleans:
-    """The bit that each block carries."""
-    return payload[np.arange(count) % payload.size]
 
 
 def finding(votes: Booleans, expected: Booleans) -> PictureFinding:

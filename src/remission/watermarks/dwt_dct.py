@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import numpy as np
-from msgspec import Meta
 
-from remission.numerics.arrays import Array, Booleans, Floats, Integers
-from remission.watermarking import Key, PictureFinding, PictureWatermark
-from remission.watermarks import _picture_blue as blue
+from remission.numerics.arrays import Booleans, Floats, Integers
+from remission.watermarks._picture_blue import STEP, Blue
 
 
-class DwtDct(PictureWatermark):
+class DwtDct(Blue):
     """``dwtDct`` of invisible-watermark 0.2.0: the default of early Stable Diffusion programs.
 
     The largest value of each block of the mean Haar band of the colour difference U, the first left out, is moved to the
@@ -33,42 +29,24 @@ class DwtDct(PictureWatermark):
 
     Source: invisible-watermark 0.2.0, method ``dwtDct``.
 
+    >>> from remission.watermarking import Key
     >>> picture = np.random.default_rng(0).integers(60, 190, (512, 512, 3)).astype(np.uint8)
     >>> mark, key = DwtDct(), Key("id", (0xDEADBEEF,))
     >>> "".join(map(str, mark.find(key, mark.embed(key, picture)).payload.astype(int)))
     '11011110101011011011111011101111'
     """
 
-    bits: Annotated[int, Meta(ge=8, le=1024)] = 32
-
-    def random_key(self, rng: np.random.Generator, name: str = "random") -> Key:
-        """Random bits."""
-        return Key(name, (int.from_bytes(rng.bytes(128), "big") >> (1024 - self.bits),))
-
-    def check_key(self, key: Key) -> None:
-        """One whole number of ``bits`` bits."""
-        blue.check_key(key, self.bits, self.name())
-
-    def embed(self, key: Key, picture: Array, payload: Booleans | None = None) -> Array:
-        """The marked picture (h, w, 3)."""
-        self.check_key(key)
-        wanted = blue.payload_of(key, payload, self.bits, self.name())
-        planes, bands = blue.bands(blue.check(picture, f"Marking with {self.name()}"))
-        blocks = blue.blocks(bands.mean)
+    def written(self, blocks: Floats, bit: Booleans) -> Floats:
+        """The largest value of each block moved to the middle of a half step."""
         place, value = _largest(blocks)
         changed = blocks.reshape(len(blocks), -1).copy()
-        bit = blue.bit_of_block(len(blocks), wanted)
-        size = (np.abs(value) // blue.STEP + 0.25 + 0.5 * bit) * blue.STEP
+        size = (np.abs(value) // STEP + 0.25 + 0.5 * bit) * STEP
         changed[np.arange(len(blocks)), place] = np.where(value >= 0, size, -1.0 * size)
-        return blue.assembled(planes, bands, blue.put(bands.mean, changed.reshape(blocks.shape)))
+        return changed.reshape(blocks.shape)
 
-    def find(self, key: Key, picture: Array, payload: Booleans | None = None) -> PictureFinding:
-        """What the picture says, at the scale and place where it was marked."""
-        self.check_key(key)
-        wanted = blue.payload_of(key, payload, self.bits, self.name())
-        _, bands = blue.bands(blue.check(picture, f"Reading {self.name()}"))
-        _, value = _largest(blue.blocks(bands.mean))
-        return blue.finding(np.abs(value) % blue.STEP > 0.5 * blue.STEP, wanted)
+    def read(self, blocks: Floats) -> Booleans:
+        """In which half of a step the largest value lies."""
+        return np.asarray(np.abs(_largest(blocks)[1]) % STEP > 0.5 * STEP)
 
 
 def _largest(blocks: Floats) -> tuple[Integers, Floats]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import numpy as np
-from msgspec import Meta
 
-from remission.numerics.arrays import Array, Booleans
-from remission.watermarking import Key, PictureFinding, PictureWatermark
-from remission.watermarks import _picture_blue as blue
+from remission.numerics.arrays import Booleans, Floats
+from remission.watermarks._picture_blue import STEP, Blue
 
 
-class DwtDctSvd(PictureWatermark):
+class DwtDctSvd(Blue):
     """``dwtDctSvd`` of invisible-watermark 0.2.0, the default of SDXL programs and of diffusers (with 48 bits).
 
     The largest singular value of each block of the mean Haar band of the colour difference U is moved to the first or third
@@ -34,35 +30,19 @@ class DwtDctSvd(PictureWatermark):
 
     Source: invisible-watermark 0.2.0, method ``dwtDctSvd``.
 
+    >>> from remission.watermarking import Key
     >>> picture = np.random.default_rng(0).integers(60, 190, (256, 256, 3)).astype(np.uint8)
     >>> mark, key = DwtDctSvd(), Key("id", (0xDEADBEEF,))
     >>> "".join(map(str, mark.find(key, mark.embed(key, picture)).payload.astype(int)))
     '11011110101011011011111011101111'
     """
 
-    bits: Annotated[int, Meta(ge=8, le=1024)] = 32
+    def written(self, blocks: Floats, bit: Booleans) -> Floats:
+        """The largest singular value of each block moved to the middle of a half step."""
+        u, s, v = np.linalg.svd(blocks)
+        s[:, 0] = (s[:, 0] // STEP + 0.25 + 0.5 * bit) * STEP
+        return np.asarray((u * s[:, None, :]) @ v)
 
-    def random_key(self, rng: np.random.Generator, name: str = "random") -> Key:
-        """Random bits."""
-        return Key(name, (int.from_bytes(rng.bytes(128), "big") >> (1024 - self.bits),))
-
-    def check_key(self, key: Key) -> None:
-        """One whole number of ``bits`` bits."""
-        blue.check_key(key, self.bits, self.name())
-
-    def embed(self, key: Key, picture: Array, payload: Booleans | None = None) -> Array:
-        """The marked picture (h, w, 3)."""
-        self.check_key(key)
-        wanted = blue.payload_of(key, payload, self.bits, self.name())
-        planes, bands = blue.bands(blue.check(picture, f"Marking with {self.name()}"))
-        u, s, v = np.linalg.svd(blue.blocks(bands.mean))
-        s[:, 0] = (s[:, 0] // blue.STEP + 0.25 + 0.5 * blue.bit_of_block(len(s), wanted)) * blue.STEP
-        return blue.assembled(planes, bands, blue.put(bands.mean, (u * s[:, None, :]) @ v))
-
-    def find(self, key: Key, picture: Array, payload: Booleans | None = None) -> PictureFinding:
-        """What the picture says, at the scale and place where it was marked."""
-        self.check_key(key)
-        wanted = blue.payload_of(key, payload, self.bits, self.name())
-        _, bands = blue.bands(blue.check(picture, f"Reading {self.name()}"))
-        largest = np.linalg.svd(blue.blocks(bands.mean), compute_uv=False)[:, 0]
-        return blue.finding(largest % blue.STEP > 0.5 * blue.STEP, wanted)
+    def read(self, blocks: Floats) -> Booleans:
+        """In which half of a step the largest singular value lies."""
+        return np.asarray(np.linalg.svd(blocks, compute_uv=False)[:, 0] % STEP > 0.5 * STEP)
