@@ -101,6 +101,7 @@ class Kgw(TextWatermark):
 
     def identities(self, key: Key, tokens: Tokens, places: Integers) -> Words:
         """The permutation and the token."""
+        self.check_key(key)
         if self.seeding == "lefthash":
             sums = self._sums(tokens, places)  # contexts share a list where the key times them agrees in 32 bits
             seeds = _left_seeds(key.values[0], int(sums.max(initial=0)) + 1)[sums]
