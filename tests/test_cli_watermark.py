@@ -42,9 +42,9 @@ def answer(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, 
 def home(tmp_path: Path) -> Path:
     """Two keys, three profiles of token numbers, and a corpus in which 24 of 224 documents are marked and two are copies."""
     path = tmp_path / "keys.json"
-    for name in ("ours", "other"):
-        with pytest.raises(SystemExit):
-            main(["watermark", "keys", "new", str(path), name])
+    keys = {"ours": [7239011528640013077], "other": [1730052994001]}  # fixed, so that the test is
+    path.write_text(json.dumps({"schema": "remission/watermark-keys/1", "keys": keys}))
+    path.chmod(0o600)
     (tmp_path / "profiles.json").write_text(json.dumps(_profiles()))
     rng = np.random.default_rng(0)
     plain = write(None, None, 200, 120, NATS, rng, SIZE)
@@ -86,7 +86,8 @@ def test_scan(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (rows["kgw-3"]["profile"], rows["kgw-3"]["key"]) == ("kgw", "public-kgw")
     assert found["fdr"]["copies_of_found"] == 1
     shares = {row["stratum"]: row for row in found["shares"]}
-    assert shares["all"]["low"] <= 24 / 224 <= shares["all"]["high"]
+    assert abs(shares["all"]["value"] - 24 / 224) < 0.02
+    assert shares["all"]["high"] - shares["all"]["low"] < 0.12
     assert shares["shelf"]["low"] == 0.0
     present = {(row["profile"], row["key"]) for row in found["by_profile"] if row["present"]}
     assert present == {("engine", "ours"), ("kgw", "public-kgw")}

@@ -9,10 +9,11 @@ from typing import Literal
 import numpy as np
 
 from remission.numerics.arrays import Floats, Integers
-from remission.numerics.repeats import firsts, sums
+from remission.numerics.repeats import firsts, hashes, sums
 from remission.watermarking import Key, Law, TextWatermark, Tokens
 
-Repeats = Literal["corpus", "text", "dialect", "all"]
+Repeats = Literal["text", "passages", "corpus", "dialect", "all"]
+PASSAGE = 8  # tokens before a token that make it part of a passage
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +62,11 @@ def weigh(mark: TextWatermark, key: Key, tokens: Tokens, repeats: Repeats = "tex
         mark: the scheme.
         key: the secret.
         tokens: m texts.
-        repeats: what counts once: the same thing within a ``text``, or within the whole ``corpus``, of which the first
-            counts (texts that share passages then are no longer dependent); ``dialect``: what the scheme's own detector
-            counts once; ``all``: nothing. p-values hold for the first two.
+        repeats: what counts once. ``text``: what a score depends on, within each text. ``passages``: also nothing that stands in
+            an earlier text after the same 8 tokens, so that copied passages are evidence once. ``corpus``: what a score depends on,
+            within all texts, of which the first counts: then p-values of texts are independent, but schemes of short contexts run
+            out of new things in a large corpus. ``dialect``: what the scheme's own detector counts once. ``all``: nothing.
+            p-values hold for the first three.
 
     Raises:
         SpecError: a key that the scheme cannot use. DataError: tokens that it cannot know.
@@ -76,6 +79,10 @@ def once(mark: TextWatermark, key: Key, tokens: Tokens, repeats: Repeats) -> tup
     """The places that count, (k,), and how many others have a score."""
     if repeats == "text":
         places = mark.once_places(key, tokens)
+    elif repeats == "passages":
+        places = mark.once_places(key, tokens)
+        windows = hashes(tokens.ids, tokens.first, np.arange(tokens.ids.size), max(PASSAGE, mark.context), True)
+        places = places[firsts(windows)[places]]
     elif repeats == "dialect":
         places = mark.dialect_places(key, tokens)
     else:

@@ -86,9 +86,12 @@ def listed(files: tuple[str, ...], as_json: bool) -> None:
     help="'by' holds under any dependence.",
 )
 @click.option(
-    "--repeats", type=click.Choice(["corpus", "text"]), default="corpus", show_default=True,
-    help="What an earlier document held does not count again; or each document for itself.",
-)  # fmt: skip
+    "--repeats",
+    type=click.Choice(["passages", "corpus", "text"]),
+    default="passages",
+    show_default=True,
+    help="What does not count again: passages, or all scored tuples, of an earlier document; or each for itself.",
+)
 @click.option("--parts", is_flag=True, help="Where in long documents the marked parts lie.")
 @click.option("--level", default=0.95, show_default=True, help="Of the intervals.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many documents.")

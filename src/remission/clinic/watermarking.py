@@ -14,7 +14,7 @@ from remission.clinic.profiles import Cutter, Hypothesis
 from remission.documents import Documents
 from remission.errors import DataError, SpecError
 from remission.estimate import Estimate
-from remission.evidence import Evidence, weigh
+from remission.evidence import Evidence, Repeats, weigh
 from remission.numerics.arrays import Booleans, Floats, Integers
 from remission.segments import Segment, segments
 
@@ -30,7 +30,7 @@ class Scan:
     Attributes:
         hypotheses: what was looked for.
         best: (n,) the hypothesis with the least p-value; -1 where nothing could be scored.
-        scored: (n,) scores that count under it, what earlier documents held left out.
+        scored: (n,) scores that count under it, repetitions left out.
         log10_p: (n,) of the document, corrected for the number of hypotheses. 0 where nothing was scored.
         q: (n,) the least rate of false discoveries at which the document is one.
         marked: (n,) whether it is one at ``rate``. False is no evidence of human origin.
@@ -40,7 +40,7 @@ class Scan:
         shares: share of marked text, of the whole and of each stratum.
         rate: of false discoveries.
         procedure: ``bh`` or ``by``.
-        repeats: what was counted once: the same tokens in the whole ``corpus``, or in each ``text``.
+        repeats: what was counted once, see :class:`Wish`.
     """
 
     hypotheses: Sequence[Hypothesis]
@@ -76,7 +76,9 @@ class Wish:
         rate: of false discoveries, over all documents.
         procedure: ``bh`` (Benjamini and Hochberg, for p-values that are independent or positively dependent), or ``by``
             (Benjamini and Yekutieli, for any dependence).
-        repeats: ``corpus``: tokens that an earlier document held do not count again; ``text``: each document for itself.
+        repeats: ``passages``: what an earlier document has after the same 8 tokens does not count again; ``corpus``: no scored
+            tuple counts twice in the whole corpus, which makes p-values independent and finds less; ``text``: each document
+            for itself.
         by: columns whose values are strata.
         segments: look for marked parts in every document that has ``part`` tokens or more.
         part: see above.
@@ -86,7 +88,7 @@ class Wish:
 
     rate: float = 0.05
     procedure: Procedure = "bh"
-    repeats: Literal["corpus", "text"] = "corpus"
+    repeats: Literal["passages", "corpus", "text"] = "passages"
     by: tuple[str, ...] = ()
     segments: bool = False
     part: int = 200
@@ -105,8 +107,8 @@ def scan(
     """Test every document for every watermark.
 
     A document's p-value is the least over all hypotheses times their number (Bonferroni). Documents of equal content are
-    tested once. Within the corpus, tokens that were scored in an earlier document do not count again, so that a passage which
-    stands in a thousand documents is one discovery, and p-values of different documents do not depend on each other.
+    tested once, and a passage that stands in a thousand documents counts in the first. What is left of dependence between
+    documents, which share words under one key, is positive: false discoveries come in groups, and their expected rate holds.
 
     Args:
         documents: texts, or arrays of token numbers.
@@ -163,7 +165,7 @@ class _Totals:
     repeated: float
 
     @classmethod
-    def of(cls, one: Hypothesis, cutter: Cutter, repeats: Literal["corpus", "text"]) -> _Totals:
+    def of(cls, one: Hypothesis, cutter: Cutter, repeats: Repeats) -> _Totals:
         mark, tokens = one.profile.mark, cutter.tokens(one.profile)
         evidence = weigh(mark, one.key, tokens, repeats)
         # only what was counted once in all documents may be added up

@@ -33,7 +33,7 @@ class Lattice:
         values = np.arange(self.mass.size)
         self.mean = float(self.mass @ values)
         self.variance = float(self.mass @ (values - self.mean) ** 2)
-        self._tails = lru_cache(maxsize=256)(self._tail)
+        self._tails = lru_cache(maxsize=16)(self._tail)  # each some 100 kB, and every key has a law
         self._theta, self._means, self._way, self._missed = self._grid()
 
     def log_tail(self, n: Integers, total: Integers) -> Floats:

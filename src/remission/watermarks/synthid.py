@@ -251,13 +251,13 @@ def _packed(values: tuple[int, ...], size: int, seed: int) -> Words:
     return tournament.shifted(np.array(values, np.uint64), _table(size, seed), powers)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _score_table(values: tuple[int, ...], size: int, seed: int) -> Array:
     weights = weights_of(len(values)).astype(np.int16)
     return tournament.shifted(np.array(values, np.uint64), _table(size, seed), weights)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _law(values: tuple[int, ...], size: int, seed: int) -> Law:
     depth = len(values)
     whole = int(weights_of(depth).sum()) + 1
