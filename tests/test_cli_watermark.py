@@ -86,8 +86,8 @@ def test_scan(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (rows["kgw-3"]["profile"], rows["kgw-3"]["key"]) == ("kgw", "public-kgw")
     assert found["fdr"]["copies_of_found"] == 1
     shares = {row["stratum"]: row for row in found["shares"]}
-    assert abs(shares["all"]["value"] - 24 / 224) < 0.02
-    assert shares["all"]["high"] - shares["all"]["low"] < 0.12
+    assert shares["all"]["low"] <= 24 / 224 <= shares["all"]["high"]
+    assert shares["all"]["high"] - shares["all"]["low"] < 0.2
     assert shares["shelf"]["low"] == 0.0
     present = {(row["profile"], row["key"]) for row in found["by_profile"] if row["present"]}
     assert present == {("engine", "ours"), ("kgw", "public-kgw")}

@@ -381,7 +381,8 @@ def test_scan_corrects_for_hypotheses_and_says_what_it_cannot(words: Integers) -
     assert uncorrected > 0.2 > 0.08 > (found.log10_p[:200] <= math.log10(0.05)).mean()
     rows = {row["stratum"]: row for row in found.shares}
     assert rows["small"]["n_marked"] >= 10
-    assert math.isnan(rows["small"]["value"])  # 15 texts are too few for an estimate; "none found" would be false
+    assert rows["small"]["method"] == "called marked"  # 15 texts are too few for a mixture; "none found" would be false
+    assert rows["small"]["low"] <= 10 / 15 <= rows["small"]["value"] < rows["small"]["high"]
     assert rows["large"]["high"] < 0.1
     assert 0 < rows["all"]["low"] < 10 / 210 < rows["all"]["high"] < 0.2
 

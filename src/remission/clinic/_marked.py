@@ -17,6 +17,7 @@ _GAIN = (
 )
 METHOD = "mixture of strengths"
 BOUND = "none found"
+CALLED = "called marked"
 
 
 def marked_share(found: Evidence, chosen: Booleans, level: float = 0.95, seed: int = 0) -> Estimate:
@@ -63,6 +64,14 @@ def none_found(texts: int, level: float = 0.95) -> Estimate:
     """
     high = float(1 - (1 - level) ** (1 / texts)) if texts else 1.0
     return Estimate(0.0, 0.0, high, level, BOUND, texts)
+
+
+def called_share(called: int, texts: int, level: float = 0.95) -> Estimate:
+    """The share of texts that were called marked, of which all may be false; the upper end is Clopper and Pearson's."""
+    from scipy import stats
+
+    high = float(stats.beta.ppf(level, called + 1, texts - called)) if called < texts else 1.0
+    return Estimate(called / texts, 0.0, high, level, CALLED, texts)
 
 
 def _fitted(likelihood: Floats, n: Floats, weights: Floats, rounds: int) -> tuple[float, Floats]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from remission.clinic._marked import METHOD, marked_share, none_found
+from remission.clinic._marked import called_share, marked_share, none_found
 from remission.clinic.profiles import Cutter, Hypothesis
 from remission.documents import Documents
 from remission.errors import DataError, SpecError
@@ -235,8 +235,11 @@ def _shares(
         n, _, pooled = totals.pooled
         share, called = None, int((marked & (best == number)).sum())
         if pooled <= limit or called:
-            present.append(weigh(one.profile.mark, one.key, cutter.tokens(one.profile), wish.repeats))
-            share = marked_share(present[-1], everything, wish.level, wish.seed).table()
+            evidence = weigh(one.profile.mark, one.key, cutter.tokens(one.profile), wish.repeats)
+            estimate = marked_share(evidence, everything, wish.level, wish.seed)
+            share = estimate.table()
+            if pooled <= limit or estimate.low > 0:  # a few called documents alone may be false discoveries
+                present.append(evidence)
         rows.append(
             {
                 "profile": one.profile.name, "key": one.key.name, "scheme": one.profile.mark.label, "tokens": n,
@@ -262,13 +265,11 @@ def _shares(
 
 
 def _share(present: Sequence[Evidence], chosen: Booleans, tested: int, called: int, wish: Wish) -> Estimate:
-    """Of all keys that are present together; texts of different keys do not overlap. NaN where texts are too few for it."""
+    """Of all keys that are present together; texts of different keys do not overlap. Else what was called, or was not."""
     parts = [marked_share(evidence, chosen, wish.level, wish.seed + i) for i, evidence in enumerate(present)]
     parts = [part for part in parts if part.n]
-    if not parts and called:
-        return Estimate(math.nan, math.nan, math.nan, wish.level, METHOD, 0)
     if not parts:
-        return none_found(tested, wish.level)
+        return called_share(called, tested, wish.level) if called else none_found(tested, wish.level)
     value = sum(part.value for part in parts)
     below = math.sqrt(sum((part.value - part.low) ** 2 for part in parts))
     above = math.sqrt(sum((part.high - part.value) ** 2 for part in parts))
