@@ -322,3 +322,33 @@ def test_pictures_and_credentials(tmp_path: Path, capsys: pytest.CaptureFixture[
     data[-40] ^= 1
     signed.write_bytes(bytes(data))
     assert run(capsys, "watermark", "check", signed)[0] == 1
+
+
+def test_radioactivity_of_a_model_that_reads(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(vocab_size=SIZE, n_positions=64, n_embd=16, n_layer=1, n_head=2)
+    transformers.GPT2LMHeadModel(config).save_pretrained(home / "model")
+    capsys.readouterr()
+    words = [
+        "watermark",
+        "radioactivity",
+        home / "corpus.jsonl",
+        "--tokens",
+        "ids",
+        "--model",
+        home / "model",
+        "--limit",
+        12,
+    ]
+    words += ["--profiles", home / "profiles.json", "--keys", home / "keys.json"]
+    tests = answer(capsys, *words)["tests"]
+    assert {row["profile"] for row in tests} == {"engine", "kgw"}
+    assert all(row["n"] > 50 and row["log10_p"] > -4 for row in tests)  # it has learned from nothing
+    (home / "large.jsonl").write_text(json.dumps({"ids": [5, SIZE, 7, 8, 9, 10]}) + "\n")
+    words[2] = home / "large.jsonl"
+    (home / "profiles.json").write_text(json.dumps(_profiles(profiles=[{"name": "engine", "kind": "gumbel"}])))
+    code, _, err = run(capsys, *words)
+    assert code == 2
+    assert f"Token {SIZE} is none of the {SIZE}" in err
