@@ -201,10 +201,10 @@ def members(seeds: Words, bounds: Integers, targets: Integers, size: int, count:
 def _integers(seed, out):  # type: ignore[no-untyped-def]
     words, drawn = np.empty(_N, np.uint32), np.empty(_N, np.uint32)
     _start(seed, words)
-    for i in range(out.size):
-        if i % _N == 0:
-            _turn(words, drawn)
-        out[i] = drawn[i % _N]
+    for begun in range(0, out.size, _N):
+        _turn(words, drawn)
+        for i in range(min(_N, out.size - begun)):
+            out[begun + i] = drawn[i]
 
 
 def integers(seed: int, count: int) -> npt.NDArray[np.uint32]:

@@ -128,8 +128,9 @@ def shifted(keys: Words, table: Booleans, weights: Array) -> Array:
         shifts = ((keys * _FACTOR + _ONE) & np.uint64(size - 1)).astype(np.int64)
     twice = np.concatenate([table, table]).astype(weights.dtype)
     out = np.zeros(size, weights.dtype)
+    one = np.empty_like(out)
     for shift, weight in zip(shifts, weights, strict=True):
-        out += weight * twice[shift : shift + size]
+        out += np.multiply(twice[shift : shift + size], weight, out=one)
     return out
 
 
