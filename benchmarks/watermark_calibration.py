@@ -16,7 +16,7 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.watermark_speed import source
-from remission.evidence import key_test, weigh
+from remission.evidence import Repeats, key_test, weigh
 from remission.numerics.arrays import Floats, Integers
 from remission.watermarking import TextWatermark, Tokens
 from remission.watermarks.gumbel import Gumbel
@@ -30,15 +30,15 @@ RATES = (1e-2, 1e-3, 1e-4)
 ALLOWED = (1.1, 1.2, 1.3)
 
 
-def schemes() -> list[tuple[str, TextWatermark, str, int, float]]:
+def schemes() -> list[tuple[str, TextWatermark, Repeats | None, int, float]]:
     """Names, schemes, how the scheme's own detector treats repetitions by default, texts for each key, times the tests."""
     return [
         ("KGW lefthash", Kgw(vocabulary=SIZE), "all", 400, 2),
         ("KGW selfhash", Kgw(vocabulary=SIZE, seeding="selfhash", width=4), "all", 1200, 1),
-        ("SynthID-30", Synthid(), "", 200, 1),
+        ("SynthID-30", Synthid(), None, 200, 1),
         ("Gumbel", Gumbel(), "dialect", 400, 2),
         ("Gumbel, two keys", Gumbel(alpha=0.1), "dialect", 400, 2),
-        ("Unigram", Unigram(vocabulary=SIZE), "", 200, 2),
+        ("Unigram", Unigram(vocabulary=SIZE), None, 200, 2),
     ]
 
 
@@ -50,7 +50,13 @@ def texts(ids: Integers, length: int, rng: np.random.Generator, many: int) -> To
 
 
 def measured(
-    mark: TextWatermark, own: str, ids: Integers, length: int, many: int, tests: int, rng: np.random.Generator
+    mark: TextWatermark,
+    own: Repeats | None,
+    ids: Integers,
+    length: int,
+    many: int,
+    tests: int,
+    rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
     """Shares of p at or below each rate under each key (keys, rates): ours, and those of the scheme's own detector."""
     keys = math.ceil(tests / many)
@@ -60,7 +66,7 @@ def measured(
         p = weigh(mark, key, tokens).log10_p
         mine[number] = [(p <= math.log10(rate) + 1e-12).mean() for rate in RATES]
         if own and number < max(20, keys // 20):
-            found = weigh(mark, key, tokens, own)  # type: ignore[arg-type]
+            found = weigh(mark, key, tokens, own)
             other = mark.published(found.n, found.total)["p"]
             theirs[number] = [(other <= rate).mean() for rate in RATES]
     return mine, theirs

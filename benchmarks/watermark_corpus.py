@@ -24,6 +24,7 @@ from remission.clinic.profiles import Hypothesis, Profile
 from remission.clinic.watermarking import Wish, scan
 from remission.documents import Documents
 from remission.evidence import Evidence, weigh
+from remission.numerics.arrays import Floats, Integers
 from remission.numerics.repeats import sums
 from remission.segments import segments
 from remission.watermarking import Key, TextWatermark, Tokens
@@ -128,7 +129,7 @@ def shares(quick: bool) -> None:
             )
 
 
-def _evidence(mark: TextWatermark, lengths: np.ndarray, strength: np.ndarray, rng: np.random.Generator):  # type: ignore[no-untyped-def,type-arg]
+def _evidence(mark: TextWatermark, lengths: Integers, strength: Floats, rng: np.random.Generator) -> Evidence:
     text = np.repeat(np.arange(lengths.size), lengths)
     scores = rng.exponential(1 + strength[text])
     n, total = sums(text, scores, lengths.size)
@@ -139,7 +140,7 @@ def toy(quick: bool) -> None:
     """A bigram student, V = 2000, 100,000 training tokens, a share of them KGW-marked; 100,000 of its tokens."""
     rng = np.random.default_rng(11)
     for share in (0.01, 0.02, 0.05, 0.1):
-        values = [_student(share, rng) for _ in range(2 if quick else 10)]
+        values = [_student(share, rng)[0] for _ in range(2 if quick else 10)]
         print(
             f"share {100 * share:3.0f} % marked: log10 p median {np.median(values):6.1f}, worst {max(values):6.1f}",
             flush=True,
@@ -151,7 +152,8 @@ def toy(quick: bool) -> None:
     )
 
 
-def _student(share: float, rng: np.random.Generator, keys: int = 0):  # type: ignore[no-untyped-def]
+def _student(share: float, rng: np.random.Generator, others: int = 0) -> list[float]:
+    """log10 p of a student's output under the key of its training text, or under other keys."""
     size, total = 2000, 100_000
     mark = Kgw(vocabulary=size)
     base = np.log(1 / np.arange(1, size + 1) ** 1.0)
@@ -169,12 +171,14 @@ def _student(share: float, rng: np.random.Generator, keys: int = 0):  # type: ig
         learned = np.log(counts)
     learned[~np.isfinite(learned).any(axis=1)] = base
     output = Tokens.of(list(_chain(learned, 500, 200, rng, None)))
-    if keys:
-        return [weigh(mark, mark.random_key(rng), output, "corpus").pooled[2] for _ in range(keys)]
-    return weigh(mark, key, output, "corpus").pooled[2]
+    keys = [mark.random_key(rng) for _ in range(others)] or [key]
+    return [weigh(mark, one, output, "corpus").pooled[2] for one in keys]
 
 
-def _chain(logits, texts: int, length: int, rng: np.random.Generator, marked):  # type: ignore[no-untyped-def]
+def _chain(
+    logits: Floats, texts: int, length: int, rng: np.random.Generator, marked: tuple[TextWatermark, Key] | None
+) -> Integers:
+    """Texts (texts, length) of a bigram model with these logits (V, V), marked or not."""
     steering = marked[0].steering(marked[1]) if marked else None
     out = rng.integers(0, len(logits), (texts, 1))
     for _ in range(length - 1):

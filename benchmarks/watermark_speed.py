@@ -9,6 +9,7 @@ million tokens 300x.
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 import types
@@ -183,9 +184,7 @@ def _vllm() -> Any:
     }
     for name, content in stand_ins.items():
         sys.modules.setdefault(name, types.ModuleType(name)).__dict__.update(content)
-    from vllm.v1.watermarking.gumbel import GumbelWatermarkDetector  # type: ignore[import-not-found]
-
-    return GumbelWatermarkDetector
+    return importlib.import_module("vllm.v1.watermarking.gumbel").GumbelWatermarkDetector
 
 
 def main(arguments: list[str] | None = None) -> None:

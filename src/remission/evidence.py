@@ -8,12 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from remission.numerics.arrays import Floats, Integers
+from remission.numerics.arrays import Booleans, Floats, Integers
 from remission.numerics.repeats import firsts, hashes, sums
 from remission.watermarking import Key, Law, TextWatermark, Tokens
 
 Repeats = Literal["text", "passages", "corpus", "dialect", "all"]
-PASSAGE = 8  # tokens before a token that make it part of a passage
+PASSAGE = 8  # so many tokens and one more are a passage
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +62,11 @@ def weigh(mark: TextWatermark, key: Key, tokens: Tokens, repeats: Repeats = "tex
         mark: the scheme.
         key: the secret.
         tokens: m texts.
-        repeats: what counts once. ``text``: what a score depends on, within each text. ``passages``: also nothing that stands in
-            an earlier text after the same 8 tokens, so that copied passages are evidence once. ``corpus``: what a score depends on,
-            within all texts, of which the first counts: then p-values of texts are independent, but schemes of short contexts run
-            out of new things in a large corpus. ``dialect``: what the scheme's own detector counts once. ``all``: nothing.
+        repeats: what counts once. ``text``: what a score depends on, within each text. ``passages``: also nothing that
+            stands, context and all, in 9 tokens that an earlier text has as well, so that copied passages are evidence once.
+            ``corpus``: what a score depends on, within all texts, of which the first counts: then p-values of texts are
+            independent, but schemes of short contexts run out of new things in a large corpus. ``dialect``: what the
+            scheme's own detector counts once. ``all``: nothing.
             p-values hold for the first three.
 
     Raises:
@@ -81,8 +82,7 @@ def once(mark: TextWatermark, key: Key, tokens: Tokens, repeats: Repeats) -> tup
         places = mark.once_places(key, tokens)
     elif repeats == "passages":
         places = mark.once_places(key, tokens)
-        windows = hashes(tokens.ids, tokens.first, np.arange(tokens.ids.size), max(PASSAGE, mark.context), True)
-        places = places[firsts(windows)[places]]
+        places = places[~_copied(tokens, mark.context)[places]]
     elif repeats == "dialect":
         places = mark.dialect_places(key, tokens)
     else:
@@ -91,6 +91,16 @@ def once(mark: TextWatermark, key: Key, tokens: Tokens, repeats: Repeats) -> tup
             places = every[firsts(mark.identities(key, tokens, every))]
         return places, every.size - places.size
     return places, _scorable(mark, tokens) - places.size
+
+
+def _copied(tokens: Tokens, context: int) -> Booleans:
+    """Which tokens (N,) stand, with their context, in a window of 9 tokens that came before."""
+    before = max(PASSAGE, context)
+    again = ~firsts(hashes(tokens.ids, tokens.first, np.arange(tokens.ids.size), before, True))
+    upto = np.concatenate([[0], np.cumsum(again)])
+    places = np.arange(tokens.ids.size)
+    ends = np.minimum(places + before - context, tokens.first + tokens.lengths[tokens.text_of] - 1)
+    return np.asarray(upto[ends + 1] > upto[places])
 
 
 def scored(mark: TextWatermark, key: Key, tokens: Tokens, places: Integers, left_out: int = 0) -> Evidence:

@@ -76,7 +76,7 @@ class Wish:
         rate: of false discoveries, over all documents.
         procedure: ``bh`` (Benjamini and Hochberg, for p-values that are independent or positively dependent), or ``by``
             (Benjamini and Yekutieli, for any dependence).
-        repeats: ``passages``: what an earlier document has after the same 8 tokens does not count again; ``corpus``: no scored
+        repeats: ``passages``: what stands in 9 tokens that an earlier document has as well does not count again; ``corpus``: no scored
             tuple counts twice in the whole corpus, which makes p-values independent and finds less; ``text``: each document
             for itself.
         by: columns whose values are strata.

@@ -53,6 +53,7 @@ class Watermark(Curator):
         if not self.keys or len(set(self.keys)) < len(self.keys):
             raise SpecError(f"watermark: 'keys' are names of keys, each once and at least one. Got {list(self.keys)}.")
 
+    # What others know of their class depends on a field here, hence properties in the place of class variables.
     @property
     def weighs(self) -> bool:  # type: ignore[override]
         """Whether flagged blocks stay with a weight."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from msgspec import Meta
@@ -68,14 +68,14 @@ class Watermarked(Model):
     known: Annotated[float, Meta(ge=0, le=1)] = 1.0
     laundered: Annotated[float, Meta(ge=0, le=1)] = 0.0
 
-    def __new__(cls, **fields: Any) -> Self:
+    def __new__(cls, **fields: Any) -> Watermarked:
         """One that can do what its model can: capabilities are asked for by class, and here they depend on a field."""
         model = fields.get("model")
         able = _ABLE.get((isinstance(model, LongModel), isinstance(model, HasDensity)), Watermarked)
         if not fields or issubclass(able, cls):  # no fields: a copy or a pickle is being made
-            return object.__new__(able if fields else cls)  # type: ignore[return-value]
+            return object.__new__(able if fields else cls)
         # `dataclasses.replace` with another kind of model asks the old class: this is none of it, so it is ready made
-        return Watermarked(**fields)  # type: ignore[return-value]
+        return Watermarked(**fields)
 
     def check(self) -> None:
         """The model writes token by token, and the mark is one of tokens."""
@@ -86,6 +86,7 @@ class Watermarked(Model):
                 f"transformer or causal-lm."
             )
 
+    # What others know of their class depends on a field here, hence properties in the place of class variables.
     @property
     def knows(self) -> frozenset[str]:  # type: ignore[override]
         """What the model knows that draws."""
