@@ -130,8 +130,8 @@ def _rows(tokens: Tokens) -> list[Integers]:
 def of_readings(mark: TextWatermark, key: Key, texts: Tokens, said: Sequence[Integers]) -> tuple[Evidence, int]:
     """Scores of the tokens that a model would write after each beginning of some texts, once each; and how many are left out.
 
-    What comes before is the text's, not the model's, so a token that the texts themselves hold after the same is left out. Texts that others marked
-    with the key show the most, because a model that learned such text completes it in its manner.
+    What comes before is the text's, not the model's, so a token that the texts themselves hold after the same is left out.
+    Texts that others marked with the key show the most, because a model that learned such text completes it in its manner.
 
     Args:
         mark: the scheme.
