@@ -122,8 +122,8 @@ def _fast(world: World) -> Iterator[str]:
         return
     if world.curators:
         yield "fast = true draws statistics, not items, so there is nothing to curate. Set fast = false."
-    if world.initial.state != "real":
-        yield "fast = true starts from real data. Set fast = false for another initial state."
+    if world.initial.state == "shifted":
+        yield "fast = true cannot start from shifted data. Set fast = false."
     for t in range(1, world.generations + 1):
         recipe = world.recipe(t)
         if recipe.take is not None or recipe.mixed:

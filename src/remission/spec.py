@@ -224,19 +224,24 @@ class Experiment(Component):
         """The grid points of the sweep, or the experiment itself as the only one."""
         if not self.sweep:
             return [Point("", {}, self)]
-        base = self.tables()
-        del base["sweep"]
-        points = []
-        for values in itertools.product(*self.sweep.values()):
-            settings = dict(zip(self.sweep, values, strict=True))
-            tables = copy.deepcopy(base)
-            for key, value in settings.items():
-                _set(tables, key, value, "sweep")
-            try:
-                points.append(Point(_point_name(settings), settings, type(self).from_tables(tables)))
-            except SpecError as error:
-                raise SpecError(f"At sweep point {_point_name(settings)}: {error}") from None
-        return points
+        return [
+            self.at(dict(zip(self.sweep, values, strict=True))) for values in itertools.product(*self.sweep.values())
+        ]
+
+    def at(self, settings: Mapping[str, Any]) -> Point:
+        """The grid point with these settings (dotted key -> value), whether or not the sweep holds it.
+
+        Raises:
+            SpecError: a key or value that cannot be.
+        """
+        tables = copy.deepcopy(self.tables())
+        tables.pop("sweep", None)
+        for key, value in settings.items():
+            _set(tables, key, value, "sweep")
+        try:
+            return Point(_point_name(settings), dict(settings), type(self).from_tables(tables))
+        except SpecError as error:
+            raise SpecError(f"At sweep point {_point_name(settings)}: {error}") from None
 
     def world(self) -> World:
         """The parts and numbers of this experiment (not of its sweep), its source opened."""

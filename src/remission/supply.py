@@ -189,6 +189,8 @@ class FastSupply:
         model = self.world.model
         assert isinstance(model, FastModel)
         streams = self.streams.at(t, "arrivals")
+        if t == 1 and self.world.initial.state == "collapsed":
+            return self._collapsed(model, recipe.count, streams)
         total: Statistics | None = None
         for number, part in enumerate(recipe.arrivals):
             named = streams.sub(str(number))
@@ -202,6 +204,19 @@ class FastSupply:
                 sampling = type(self.world.sampling)() if part.origin == REAL else self.world.sampling
                 drawn = model.draw_statistics(state, round(part.count), part.weight, named, sampling)
             total = drawn if total is None else model.merge(total, drawn)
+        return total
+
+    def _collapsed(self, model: FastModel, count: int, streams: Streams) -> Statistics:
+        """The statistics of ``count`` copies of a few real items, made by merging instead of copying."""
+        copies, rest = divmod(count, self.world.initial.distinct)
+        few = self.real.draw(self.world.initial.distinct, streams)
+        total = model.statistics(few.cut(0, rest)) if rest else None
+        power = model.statistics(few)
+        while copies:
+            if copies % 2:
+                total = power if total is None else model.merge(total, power)
+            copies //= 2
+            power = model.merge(power, power) if copies else power
         return total
 
     def _law(self, model: FastModel, law: AnyLaw | None) -> State | None:

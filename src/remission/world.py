@@ -94,6 +94,25 @@ class Prediction:
     values: Floats
 
 
+@dataclass(frozen=True)
+class Threshold:
+    """A value of one parameter at which the behaviour of a world changes for good, many items and generations ahead.
+
+    Attributes:
+        law: the registered name of the law.
+        key: the dotted parameter, such as ``regime.share``.
+        value: where.
+        start: the start it holds for: from ``real`` data, from a ``collapsed`` state, or ``any``.
+        statement: what changes, in one line.
+    """
+
+    law: str
+    key: str
+    value: float
+    start: Literal["any", "real", "collapsed"]
+    statement: str
+
+
 class Theory(Component, ABC):
     """A closed form with its source and its conditions."""
 
@@ -109,6 +128,10 @@ class Theory(Component, ABC):
     @abstractmethod
     def predict(self, world: World) -> list[Prediction]:
         """The predictions for a world that is not refused."""
+
+    def thresholds(self, world: World) -> list[Threshold]:
+        """Exact thresholds of single parameters of this world, all others as they are; empty where none is known."""
+        return []
 
 
 def nothing(generations: int) -> Floats:

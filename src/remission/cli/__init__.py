@@ -22,11 +22,13 @@ COMMANDS = {
     "show": "One part: what it does, its parameters, its source.",
     "predict": "The closed forms that apply to an experiment, evaluated.",
     "compare": "Runs against a base: differences with intervals, paired where they can be.",
+    "forecast": "When a metric crosses a line, from the generations so far.",
     "rerun": "Re-create one replicate of a run and compare it bit for bit.",
     "reproduce": "Published results: the paper's number, ours, and a verdict.",
     "detect": "Fit, calibrate, use and test detectors of synthetic documents.",
     "prevalence": "How much of a corpus is synthetic, with an interval or bounds.",
     "watermark": "Write watermarks, and find them with p-values that hold.",
+    "tipping": "Where a parameter tips the loop: threshold or slope, with an interval.",
     "report": "The HTML report of a run.",
 }
 

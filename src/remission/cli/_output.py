@@ -69,6 +69,29 @@ def progress(label: str, quiet: bool) -> Iterator[Callable[[float, float], None]
         yield _lines(label)
 
 
+@contextlib.contextmanager
+def counter(label: str, quiet: bool) -> Iterator[Callable[[str], None] | None]:
+    """Tell how far a search of unknown length is: in place on a terminal, a line every ten seconds elsewhere."""
+    if quiet:
+        yield None
+        return
+    terminal, last = sys.stderr.isatty(), time.monotonic()
+
+    def tell(text: str) -> None:
+        nonlocal last
+        if terminal:
+            click.echo(f"\r\x1b[K{label}: {text}", err=True, nl=False)
+        elif time.monotonic() - last >= 10:
+            last = time.monotonic()
+            click.echo(f"{label}: {text}", err=True)
+
+    try:
+        yield tell
+    finally:
+        if terminal:
+            click.echo("\r\x1b[K", err=True, nl=False)
+
+
 def _bar(label: str) -> Iterator[Callable[[float, float], None]]:
     from rich.console import Console
     from rich.progress import (

@@ -14,10 +14,11 @@ from remission.data import Floats
 from remission.laws import Law
 from remission.theory import _conditions as given
 from remission.theory._rows import moment_rows
-from remission.world import Prediction, Theory, World
+from remission.theory._stability import stability
+from remission.world import Prediction, Theory, Threshold, World
 
 
-def _matrix(real: int, synthetic: int, bias: float) -> tuple[Floats, Floats]:
+def _matrix(real: float, synthetic: float, bias: float) -> tuple[Floats, Floats]:
     """(a', v') = M (a, v) + c."""
     n = real + synthetic
     share = synthetic / n
@@ -113,3 +114,11 @@ class BiasedMix(Theory):
         bias = world.sampling.bias * world.sampling.temperature
         a, v = moments(*given.mix(world), bias, world.generations)
         return moment_rows(world, self.name(), scale * a, scale * v)
+
+    def thresholds(self, world: World) -> list[Threshold]:
+        """Beyond which sampling bias, and below which share of fresh data, the variance grows without bound."""
+        conditions = (given.gaussian, given.estimator("mle"), given.only_spread, given.fresh_mix, given.exact_shares)
+        if world.regime.name() != "fresh" or given.first(world, *conditions):
+            return []
+        told = "the variance grows without bound where the spectral radius of the moment recursion passes 1"
+        return stability(self.name(), world, given.mix(world), lambda *mix: _matrix(*mix)[0], told)

@@ -13,7 +13,8 @@ from remission.data import Floats
 from remission.laws import Law
 from remission.theory import _conditions as given
 from remission.theory._rows import moment_rows
-from remission.world import Prediction, Theory, World
+from remission.theory._stability import stability
+from remission.world import Prediction, Theory, Threshold, World
 
 
 def excess(real: int, synthetic: int, generations: int) -> Floats:
@@ -86,6 +87,25 @@ class FixedRealMix(Theory):
         scale = float(world.law.cov.trace())
         a = 1.0 / counts[0] + excess(int(counts[0]), int(counts[-1]), world.generations)
         return moment_rows(world, self.name(), scale * a, scale * (1.0 - a))
+
+    def thresholds(self, world: World) -> list[Threshold]:
+        """Stability of the augmentation loop: beyond which bias, and below which real share, the variance grows for ever."""
+        conditions = (
+            given.gaussian, given.estimator("mle"), given.only_spread, given.whole_sets, given.equal_weights,
+            given.newest_model, _pinned,
+        )  # fmt: skip
+        if world.regime.name() != "fixed-real" or world.generations < 2 or given.first(world, *conditions):
+            return []
+        counts = given.counts(world)
+        told = "the variance grows without bound where about l b passes 1 (l the synthetic share, b the bias)"
+        return stability(self.name(), world, (int(counts[0]), int(counts[-1])), _recursion, told)
+
+
+def _recursion(real: float, synthetic: float, bias: float) -> Floats:
+    """Linear part of E (mu - mean of the real sample)^2 and v: (l^2, l^2 b / n_s; l (1 - l), l b (1 - 1/n))."""
+    n = real + synthetic
+    share = synthetic / n
+    return np.array([[share**2, share**2 * bias / synthetic], [share * (1 - share), share * bias * (1 - 1 / n)]])
 
 
 def _pinned(world: World) -> str:

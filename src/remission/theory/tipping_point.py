@@ -14,7 +14,7 @@ from remission.data import Floats
 from remission.laws import CategoricalLaw
 from remission.theory import _conditions as given
 from remission.theory._large_sample import Step, expand, multinomial, too_few
-from remission.world import Prediction, Theory, World
+from remission.world import Prediction, Theory, Threshold, World
 
 
 def tempered(p: Floats, temperature: float) -> Floats:
@@ -117,6 +117,30 @@ class TippingPoint(Theory):
         if not np.isnan(largest).all():
             rows.append(Prediction(self.name(), "max-share", "mean", largest))
         return rows
+
+    def thresholds(self, world: World) -> list[Threshold]:
+        """1 - tau, and for equal types the share up to which a collapsed world stays collapsed; in terms of either parameter."""
+        regime, tau = world.regime.name(), world.sampling.temperature
+        key = {"fresh": "regime.share", "web": "regime.synthetic"}.get(regime)
+        if key is None or given.first(world, given.unigram, _tempered, given.fresh_mix) or not 0 < tau < 1:
+            return []
+        law = world.law
+        assert isinstance(law, CategoricalLaw)
+        real, synthetic = given.mix(world)
+        fresh, types = real / (real + synthetic), law.p.size
+
+        def share(value: float) -> float:
+            return value if regime == "fresh" else 1.0 - value
+
+        told = "below 1 - tau of fresh data diversity is unstable"
+        found = [
+            Threshold(self.name(), key, share(temperature_threshold(tau)), "real", told),
+            Threshold(self.name(), "sampling.temperature", 1.0 - fresh, "real", told),
+        ]
+        if np.allclose(law.p, 1.0 / types):
+            told = "up to this share of fresh data a collapsed world stays collapsed"
+            found.append(Threshold(self.name(), key, share(upper_threshold(types, tau)), "collapsed", told))
+        return found
 
 
 def _values(world: World) -> tuple[Floats, Floats]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from remission.laws import ClassesLaw
 from remission.theory import _conditions as given
-from remission.world import Prediction, Theory, World, nothing
+from remission.world import Prediction, Theory, Threshold, World, nothing
 
 
 def verifier_threshold(right: float, wrong: float) -> float:
@@ -116,6 +116,19 @@ class VerifiedLabels(Theory):
         values = nothing(world.generations)
         values[0] = accuracy(_rate(world), float(table["right"]), float(table["wrong"]), norm)
         return [Prediction(self.name(), "test-risk.accuracy", "bound", values)]
+
+    def thresholds(self, world: World) -> list[Threshold]:
+        """The share of wrong labels, and the verifier's rates, at which accuracy jumps. Any linear classifier."""
+        linear = given.model("logistic", "nearest-mean")
+        if given.first(world, linear, given.classes_law, _two_equal_classes, _noisy, _one_verifier, given.real_start):
+            return []
+        table, p = world.curators[0].table(), _rate(world)
+        right, wrong = float(table["right"]), float(table["wrong"])
+        told = "accuracy jumps where as many wrong as right labels pass the verifier"
+        found = [("source.rate", verifier_threshold(right, wrong))]
+        if 0 < p < 1:
+            found += [("curator.0.wrong", right * (1 - p) / p), ("curator.0.right", wrong * p / (1 - p))]
+        return [Threshold(self.name(), key, value, "any", told) for key, value in found if 0 <= value <= 1]
 
 
 def _rate(world: World) -> float:
