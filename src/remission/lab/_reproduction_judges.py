@@ -157,7 +157,7 @@ def _published(check: Check, data: Measured) -> Outcome:
 
 def _inside(check: Check, data: Measured) -> Outcome:
     x = data.of(check, data.place(check.point), check.row, check.generation)
-    low, middle, high = (float(value) for value in np.quantile(x, (BAND[0], 0.5, BAND[1])))
+    low, middle, high = (float(value) for value in np.quantile(x, (BAND[0], 0.5, BAND[1]), method="inverted_cdf"))
     if x.size < FEWEST:
         return Outcome(middle, low, high, "no power")
     return Outcome(middle, low, high, "reproduced" if low <= _number(check) <= high else "differs")
