@@ -63,8 +63,8 @@ def command(
 ) -> None:
     """Find where a parameter of the experiment in FILE makes the loop cross a line, and whether that is a threshold.
 
-    A smooth slope crosses every level somewhere; it is called a threshold only when more than half of all that changes in
-    the range changes within a twentieth of it.
+    A smooth slope crosses every level somewhere; it is called a threshold only when more than half of what changes in a quarter
+    of the range around the crossing changes within a twentieth of the range.
     """  # fmt: skip
     from remission.lab.line import parse_line
     from remission.spec import Experiment

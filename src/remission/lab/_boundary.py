@@ -65,7 +65,8 @@ def crossings(worlds: Callable[[float], World], line: Line, low: float, high: fl
     Args:
         worlds: the world at a value of the parameter; may raise SpecError.
         line: the line.
-        low, high: the range.
+        low: one end of the range.
+        high: the other.
     """
     try:
         middle = worlds((low + high) / 2)

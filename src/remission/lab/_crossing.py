@@ -31,7 +31,7 @@ _DESIGN = 7  # points of the local fit
 _MOST = 8  # a sign is given up after so many times FIRST replicates
 
 
-class NotBracketed(SpecError):
+class NotBracketed(SpecError):  # noqa: N818
     """The line is kept at both ends of the range, or at neither.
 
     Attributes:
@@ -152,18 +152,23 @@ class Search:
         return found
 
     @property
+    def first(self) -> int:
+        """Replicates of a first look; more for a mean, whose t test is not to be trusted on a few skewed readings."""
+        return FIRST if self.rule.share is not None else 4 * FIRST
+
+    @property
     def left(self) -> int:
         """Replicates that may still be made."""
         return self.budget - sum(self.spent.values())
 
     def sign(self, u: float, most: int = _MOST) -> int:
         """-1 or 1 where the sign is decided, 0 where it is not within ``most`` looks."""
-        count = FIRST
+        count, last = self.first, max(most * FIRST, self.first)
         while True:
             margins = self.margins(u, count)
             if self.rule.p_value(margins) <= DECIDED:
                 return 1 if self.rule.signs(margins).mean() > 0 else -1
-            if count >= most * FIRST or self.left < count:
+            if count >= last or self.left < count:
                 return 0
             count *= 2
 
@@ -187,7 +192,7 @@ class Search:
         first, last = self.sign(0.0, most), self.sign(1.0, most)
         self._check_ends(first, last)
         inner = [k / (_INNER + 1) for k in range(1, _INNER + 1)]
-        self.all(inner, FIRST)
+        self.all(inner, self.first)
         signs = [(0.0, first), *((u, self.sign(u, most=1)) for u in inner), (1.0, last)]
         decided = [(u, sign) for u, sign in signs if sign]
         changes = [(a[0], b[0]) for a, b in itertools.pairwise(decided) if a[1] != b[1]]
@@ -197,7 +202,7 @@ class Search:
         return (*changes[0], first)
 
     def _check_ends(self, first: int, last: int) -> None:
-        ends = [(self.axis.low, first, self.margins(0.0, FIRST)), (self.axis.high, last, self.margins(1.0, FIRST))]
+        ends = [(self.axis.low, first, self.margins(0.0, self.first)), (self.axis.high, last, self.margins(1.0, self.first))]
         for value, sign, margins in ends:
             if sign == 0:
                 raise SpecError(

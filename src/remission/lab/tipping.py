@@ -1,8 +1,8 @@
 """Where a parameter tips a loop: the place, its interval, whether it is a threshold or a slope, and what theory says.
 
 The line to keep is crossed where half of the replicates keep it (or another share, or where the mean crosses). A crossing
-alone is no tipping point: of a slope every level is crossed somewhere. It is called a *threshold* when more than half of all
-that changes over the range changes within a twentieth of it.
+alone is no tipping point: of a slope every level is crossed somewhere. It is called a *threshold* when more than half of what
+changes in the quarter of the range around the crossing changes within a twentieth of the range: of a slope a fifth would.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from remission.spec import Experiment
 Verdict = Literal["threshold", "no-threshold", "undecided"]
 Of = Literal["median", "mean"] | float
 
-SHARP = 0.05  # of the range: what changes within is sudden
+NEAR, WIDE = 0.05, 0.25  # of the range: what changes within the near window is sudden, if it is most of the wide one's
 _LOOK = 48  # replicates on both sides of a crossing, to see how sudden it is
 _BOOT = 400
 COLLAPSED = {"initial.state": "collapsed", "initial.distinct": 1}
@@ -51,12 +51,13 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Sudden:
-    """Which part of the whole change happens within ``window`` (low, high) around the crossing, with an interval."""
+    """Which part of the change within ``wide`` happens within ``window`` (both low, high) around the crossing, with an interval."""
 
     share: float
     low: float
     high: float
     window: tuple[float, float]
+    wide: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ def tipping(
     crossing = ask.search(base)
     sudden = ask.sudden(base, crossing)
     verdict: Verdict = "undecided"
-    if crossing.settled or crossing.high - crossing.low <= SHARP * (high - low):
+    if crossing.settled or crossing.high - crossing.low <= NEAR * (high - low):
         verdict = "threshold" if sudden.low > 0.5 else "no-threshold" if sudden.high < 0.5 else "undecided"
     found = Tipping(key, line, of, at, level, verdict, crossing, sudden, ask.curve(base), ask.theory(base), trials.made)
     if long_run:
@@ -264,13 +265,14 @@ class _Asker:
         return Search(draw, self.rule, self.axis, self.level, self.tolerance, self.budget).run()
 
     def sudden(self, base: Settings, crossing: Crossing) -> Sudden:
-        """The part of the whole change that happens close to the crossing; by bootstrap over replicates."""
-        u, half = self.axis.of(crossing.value), SHARP / 2
-        places = [self.axis.at(max(0.0, u - half)), self.axis.at(min(1.0, u + half))]
-        if self.axis.whole and places[0] == places[1]:
-            places = [max(self.axis.low, crossing.value - 1), crossing.value]
-        ends = [self.axis.low, self.axis.high]
-        seen = self.readings(base, [(value, _LOOK) for value in (*places, *ends)])
+        """The part of the change around the crossing that happens close to it; by bootstrap over replicates."""
+        u = self.axis.of(crossing.value)
+        near, wide = (
+            (self.axis.at(max(0.0, u - width / 2)), self.axis.at(min(1.0, u + width / 2))) for width in (NEAR, WIDE)
+        )
+        if self.axis.whole and near[0] == near[1]:
+            near = max(self.axis.low, crossing.value - 1), crossing.value
+        seen = self.readings(base, [(value, _LOOK) for value in (*near, *wide)])
         rng = np.random.default_rng(0)
 
         def part(samples: list[Floats]) -> float:
@@ -280,7 +282,7 @@ class _Asker:
         again = [part([values[rng.integers(values.size, size=values.size)] for values in seen]) for _ in range(_BOOT)]
         tail = (1 - self.level) / 2
         found = np.nanquantile(again, [tail, 1 - tail]) if np.isfinite(again).any() else (math.nan, math.nan)
-        return Sudden(part(seen), float(found[0]), float(found[1]), (places[0], places[1]))
+        return Sudden(part(seen), float(found[0]), float(found[1]), near, wide)
 
     def centre(self, values: Floats) -> float:
         """The typical reading: the mean, or the median whatever share is asked for."""
@@ -350,7 +352,8 @@ def sentence(found: Tipping) -> str:
     side = "above" if crossing.rising else "below"
     place = f"{crossing.value:.4g} ({percent} interval {crossing.low:.4g} to {crossing.high:.4g})"
     part = f"{100 * found.sudden.share:.0f} % [{100 * found.sudden.low:.0f}, {100 * found.sudden.high:.0f}]"
-    near = f"{part} of all that changes in the range changes between {found.sudden.window[0]:.4g} and {found.sudden.window[1]:.4g}"
+    near, wide = ("{:.4g} and {:.4g}".format(*ends) for ends in (found.sudden.window, found.sudden.wide))
+    near = f"{part} of what changes between {wide} changes between {near}"
     told = {
         "threshold": f"A threshold: {side} {found.key} = {place} {of} {found.line}. {near}.",
         "no-threshold": f"No threshold but a smooth slope; {side} {found.key} = {place} {of} {found.line}. Only {near}.",

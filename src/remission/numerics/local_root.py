@@ -49,8 +49,6 @@ def fit_root(
     Returns:
         The fit; None when no root can be read (no variation, or no crossing).
     """
-    from scipy.special import ndtri, stdtrit
-
     distinct = np.unique(x).size
     if distinct < 2 or np.ptp(y) == 0:
         return None
