@@ -85,7 +85,6 @@ def known() -> list[str]:
     return sorted(path.stem for path in folder().glob("*.toml"))
 
 
-@functools.lru_cache(maxsize=256)
 def load(id: str) -> Reproduction:
     """A result by its id, or by the path of a file of one's own.
 
@@ -100,6 +99,11 @@ def load(id: str) -> Reproduction:
         return read(own.read_text(encoding="utf-8"), own.stem, own.parent)
     if id not in known():
         raise SpecError(f"There is no reproduction '{id}'. {did_you_mean(id, known())}")
+    return _shipped(id)
+
+
+@functools.cache
+def _shipped(id: str) -> Reproduction:
     return read((folder() / f"{id}.toml").read_text(encoding="utf-8"), id)
 
 

@@ -242,10 +242,11 @@ def _lowest(x: Floats, means: list[_Mean]) -> tuple[float, float, float] | None:
     )
     grid = np.linspace(-1, 1, 4001)
     fitted = np.polynomial.polynomial.polyfit((x - middle) / scale, drawn.T, 3)
-    lows = middle + scale * grid[np.polynomial.polynomial.polyval(grid, fitted).argmin(axis=-1)]
-    best, error = float(lows[0]), float(lows[1:].std())
-    if best in (float(x[0]), float(x[-1])):
+    places = np.polynomial.polynomial.polyval(grid, fitted).argmin(axis=-1)
+    if places[0] in (0, grid.size - 1):
         return None
+    lows = middle + scale * grid[places]
+    best, error = float(lows[0]), float(lows[1:].std())
     return best, best - ERRORS * error, best + ERRORS * error
 
 

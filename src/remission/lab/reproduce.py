@@ -169,10 +169,16 @@ def _run(unit: _Unit, workers: int) -> Reproduced:
 
 def held_against(one: Reproduction, run: Run) -> tuple[Held, ...]:
     """Every check of a result on a finished run of its experiment."""
-    facts = run.facts
-    sizes = tuple((int(replicates), int(generations)) for replicates, generations in facts["sizes"])
-    data = Measured(run.values(), sizes, tuple(facts["point_names"]), tuple(p.settings for p in one.experiment.points))
+    data = measured(one, run.folder)
     return tuple(Held(check, judge(check, data), one.experiment.replicates) for check in one.checks)
+
+
+def measured(one: Reproduction, folder: Path) -> Measured:
+    """What the run of a result in ``folder`` measured."""
+    run = Run(folder)
+    sizes = tuple((int(replicates), int(generations)) for replicates, generations in run.facts["sizes"])
+    settings = tuple(point.settings for point in one.experiment.points)
+    return Measured(run.values(), sizes, tuple(run.facts["point_names"]), settings)
 
 
 def _not_run(id: str, why: str) -> Reproduced:

@@ -122,15 +122,12 @@ def _interval(row: Row) -> str:
 def _charts(entry: Entry, store: RunStore) -> list[Chart]:
     """The rows that are checked, by generation; a threshold by what was swept."""
     made: list[Chart] = []
-    seen: set[tuple[str, bool]] = set()
-    for row in entry.checks:
-        swept = row["rule"] == "threshold" or len(_generations(store, row["row"])) == 1
-        if (row["row"], swept) in seen or len(made) == _CHARTS:
-            continue
-        seen.add((row["row"], swept))
-        checks = [one for one in entry.checks if one["row"] == row["row"]]
-        one = _by_sweep(store, row, checks) if swept else _by_generation(store, row["row"], checks)
-        if one is not None:
+    turning = {row["row"] for row in entry.checks if row["rule"] == "threshold"}
+    for name in dict.fromkeys(row["row"] for row in entry.checks):
+        checks = [row for row in entry.checks if row["row"] == name]
+        swept = name in turning or len(_generations(store, name)) == 1
+        one = _by_sweep(store, checks) if swept else _by_generation(store, name, checks)
+        if one is not None and len(made) < _CHARTS:
             made.append(one)
     return made
 
@@ -180,8 +177,9 @@ def _expected(check: Row, end: float) -> Series:
     return Series(f"{who} {value:.4g}", (start, at), (value, value), kind="reference")
 
 
-def _by_sweep(store: RunStore, row: Row, checks: list[Row]) -> Chart | None:
+def _by_sweep(store: RunStore, checks: list[Row]) -> Chart | None:
     """The row at the generation of the check against the swept number."""
+    row = next((check for check in checks if check["rule"] == "threshold"), checks[0])
     keys = {key for point in store.points for key in point}
     number = next((key for key in sorted(keys) if all(_is_plain(point.get(key)) for point in store.points)), None)
     if number is None:
