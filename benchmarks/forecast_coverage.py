@@ -31,25 +31,43 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Known:
-    """A world: an experiment, the row, and where it goes."""
+    """A world: the row and where it goes, the experiment as tables, and how many lines of it are forecast."""
 
     row: str
     below: bool
     generations: int
     samples: int
-    parts: str
+    source: str
+    model: dict[str, Any]
+    regime: dict[str, Any]
     lines: int = 600
 
+    def experiment(self, replicates: int, seed: int) -> Experiment:
+        """With the one metric."""
+        tables = {
+            "experiment": {
+                "generations": self.generations, "replicates": replicates, "samples": self.samples, "seed": seed,
+            },
+            "source": {"kind": self.source}, "model": self.model, "regime": self.regime,
+            "metric": [{"kind": self.row.partition(".")[0]}],
+        }  # fmt: skip
+        return Experiment.from_tables(tables)
 
+
+REPLACE = {"kind": "replace"}
+NORMAL = {"kind": "gaussian"}
+FRESH = {"kind": "fresh", "share": 0.03}
+KERNEL = {"kind": "kde", "bandwidth": 0.4}
+MIXTURE = {"kind": "gmm", "components": 2}
 WORLDS = {
-    "Gaussian, replace": Known("moments.variance", True, 70, 40, '[source]\nkind = "gaussian"\n[model]\nkind = "gaussian"\n[regime]\nkind = "replace"\n[[metric]]\nkind = "moments"'),
-    "Gaussian, 3 % fresh": Known("moments.variance", True, 60, 40, '[source]\nkind = "gaussian"\n[model]\nkind = "gaussian"\n[regime]\nkind = "fresh"\nshare = 0.03\n[[metric]]\nkind = "moments"'),
-    "Zipf, replace": Known("types.alive", True, 45, 400, '[source]\nkind = "zipf"\n[model]\nkind = "unigram"\n[regime]\nkind = "replace"\n[[metric]]\nkind = "types"'),
-    "KDE, replace": Known("moments.variance", False, 50, 100, '[source]\nkind = "gaussian"\n[model]\nkind = "kde"\nbandwidth = 0.4\n[regime]\nkind = "replace"\n[[metric]]\nkind = "moments"'),
-    "GMM on moons, replace": Known("moments.variance", True, 40, 120, '[source]\nkind = "moons"\n[model]\nkind = "gmm"\ncomponents = 2\n[regime]\nkind = "replace"\n[[metric]]\nkind = "moments"'),
-    "n-gram on prose, replace": Known("types.alive", True, 32, 30, '[source]\nkind = "prose"\n[model]\nkind = "ngram"\n[regime]\nkind = "replace"\n[[metric]]\nkind = "types"'),
-    "regression, replace": Known("test-risk.excess", False, 40, 40, '[source]\nkind = "linear-world"\n[model]\nkind = "linear"\n[regime]\nkind = "replace"\n[[metric]]\nkind = "test-risk"'),
-}  # fmt: skip
+    "Gaussian, replace": Known("moments.variance", True, 70, 40, "gaussian", NORMAL, REPLACE),
+    "Gaussian, 3 % fresh": Known("moments.variance", True, 60, 40, "gaussian", NORMAL, FRESH, lines=1800),
+    "Zipf, replace": Known("types.alive", True, 45, 400, "zipf", {"kind": "unigram"}, REPLACE),
+    "KDE, replace": Known("moments.variance", False, 50, 100, "gaussian", KERNEL, REPLACE),
+    "GMM on moons, replace": Known("moments.variance", True, 40, 120, "moons", MIXTURE, REPLACE),
+    "n-gram on prose, replace": Known("types.alive", True, 32, 30, "prose", {"kind": "ngram"}, REPLACE),
+    "regression, replace": Known("test-risk.excess", False, 40, 40, "linear-world", {"kind": "linear"}, REPLACE),
+}
 
 
 def trajectories(name: str, replicates: int, seed: int) -> Floats:
@@ -62,8 +80,7 @@ def trajectories(name: str, replicates: int, seed: int) -> Floats:
             out[:, t] = 0.7 * out[:, t - 1] + noise[:, t]
         return 30 - 0.3 * np.arange(60) + out
     world = WORLDS[name]
-    head = f"[experiment]\ngenerations = {world.generations}\nreplicates = {replicates}\nsamples = {world.samples}\nseed = {seed}\n"
-    experiment = Experiment.from_toml(head + world.parts)
+    experiment = world.experiment(replicates, seed)
     return np.stack([generation.rows[world.row] for generation in run(experiment)], axis=1)
 
 

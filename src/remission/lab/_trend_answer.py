@@ -155,11 +155,11 @@ def decided(found: Forecast, asked: bool, unit: int) -> Forecast:
         return replace(found, verdict="undecided")
     lead = f"no trend can be told from noise: {change}; " if flat else ""
     text = (
-        f"{lead}the crossing lies too far beyond what was observed: with probability {found.never:.0%} not by generation "
-        f"{found.horizon}, {REACH} times as far as the row reaches (and not before {found.low} at {found.question.level:.0%}). "
+        f"{lead}the crossing lies too far beyond what was observed: with probability {percent(found.never)} not by generation "
+        f"{found.horizon}, {REACH} times as far as the row reaches (and not before {found.low} at {percent(found.question.level)}). "
         "Observe more generations, or ask with --until"
     )
-    return _refused(found, text.replace("%", " %"))
+    return _refused(found, text)
 
 
 def _refused(found: Forecast, reason: str) -> Forecast:
@@ -167,31 +167,38 @@ def _refused(found: Forecast, reason: str) -> Forecast:
 
 
 def _sentence(found: Forecast) -> str:
-    ask = found.question
-    what = f"{'The ' + found.of + ' of ' if found.of in ('median', 'mean') else ''}{found.metric}"
-    what = what if not found.name else f"{what} of {found.name}"
-    where = f"{'at or below' if ask.below else 'at or above'} {ask.line:g}"
-    share = f"{100 * ask.level:g} %"
+    ask, level = found.question, percent(found.question.level)
+    what = f"the {found.of} of {found.metric}" if found.of in ("median", "mean") else found.metric
+    what = f"{what} of {found.name}" if found.name else what
+    start = what[0].upper() + what[1:] if what.startswith("the ") else what
+    where = where_of(ask.line, ask.below)
     if found.verdict == "already":
-        return f"{what} is {where}: {found.reason[0].lower()}{found.reason[1:]}"
+        return f"{start} is {where}: {found.reason}."
     if found.verdict == "refused":
         return f"No forecast of when {what} is {where}: {found.reason}."
     if found.verdict == "never":
-        return f"{what} does not come to lie {where} within generation {found.horizon} (at {share})."
-    end = (
-        f"and generation {found.high}"
-        if found.high is not None
-        else f"and no end within the horizon, generation {found.horizon}"
-    )
-    if found.verdict == "undecided":
-        first = f"not before generation {found.low}" if found.low is not None else "at no known time"
-        return (
-            (
-                f"{what} may or may not be {where} by generation {found.horizon}: with probability {1 - found.never:.0%} it is, "
-                f"{first} (at {share})."
-            )
-            .replace("%", " %")
-            .replace("  %", " %")
-        )
+        return f"{start} does not come to lie {where} within generation {found.horizon} (at {level})."
     law = f" (the law itself: {found.law_generation})" if found.law_generation is not None else ""
-    return f"{what} is first {where} in generation {found.generation}{law}; {share} interval between generation {found.low} {end}."
+    if found.verdict == "undecided":
+        return (
+            f"{start} may or may not be {where} by generation {found.horizon}{law}: with probability "
+            f"{percent(1 - found.never)} it is, and not before generation {found.low} (at {level})."
+        )
+    end = f"generation {found.high}" if found.high is not None else f"beyond the horizon, generation {found.horizon}"
+    return f"{start} is first {where} in generation {found.generation}{law}; {level} interval: generation {found.low} to {end}."
+
+
+def where_of(line: float, below: bool) -> str:
+    """The side of the line that is asked for, in words."""
+    return f"{'at or below' if below else 'at or above'} {line:.10g}"
+
+
+def percent(share: float) -> str:
+    """A share in per cent, to two digits in the middle and no more than is known at the ends."""
+    return (
+        f"{100 * share:.3g} %"
+        if 0.005 <= share <= 0.995 or share in (0.0, 1.0)
+        else "< 0.5 %"
+        if share < 0.5
+        else "> 99.5 %"
+    )

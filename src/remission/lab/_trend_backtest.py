@@ -64,11 +64,11 @@ class Backtest:
         """Share of the forecasts that held, each with the width that the other origins ask for; NaN without any."""
         if not len(self.hits):
             return math.nan
-        held = np.zeros(len(self.hits), dtype=bool)
+        kept = np.zeros(len(self.hits), dtype=bool)
         for one in np.unique(self.origin):
             here = self.origin == one
-            held[here] = self.hits[here, WIDTHS.index(_width(self.hits[~here], self.level))]
-        return float(held.mean())
+            kept[here] = self.hits[here, WIDTHS.index(_width(self.hits[~here], self.level))]
+        return float(kept.mean())
 
     def joined(self, others: Sequence[Backtest]) -> Backtest:
         """The hits of several lines in one, under the scores of this one."""
@@ -214,7 +214,7 @@ def backtest(trends: Trends, side: int, level: float) -> Backtest:
         chosen = np.concatenate(
             [number * PATHS + np.arange(round(PATHS * share / weight.max())) for number, share in enumerate(weight)]
         )
-        found = _crossings(trends, paths[chosen], ahead, truth, side, level)
+        found = held([trends.widened(paths[chosen], width) for width in WIDTHS], ahead, truth, side, level)
         hits += found
         origin += [n] * len(found)
         errors = np.stack([crps(one, trends.shown(truth)) for one in z])  # (candidates, outcomes)
@@ -236,15 +236,20 @@ def _errors(made: list[tuple[int, Integers, Floats]], now: int, count: int) -> t
     return (together.mean(axis=1), together.shape[1]) if together.shape[1] else (np.ones(count), 0)
 
 
-def _crossings(trends: Trends, paths: Floats, ahead: Array, truth: Floats, side: int, level: float) -> list[list[bool]]:
-    """Whether intervals of crossings held, for every line (one a row) and width."""
-    lines = []
-    lowest = np.minimum.accumulate(side * -paths, axis=1)
-    for share in (0.25, 0.5, 1.0):
-        h = max(1, round(share * int(ahead[-1])))
-        lines.append(-side * float(np.median(lowest[:, h - 1])))
+def held(wide: Sequence[Floats], ahead: Array, truth: Floats, side: int, level: float) -> list[list[bool]]:
+    """Whether intervals of crossings held, one row for each line, one column for each width.
+
+    Args:
+        wide: the same simulated paths at every width, the plain ones first, (N, H) each.
+        ahead: steps from the origin to the outcomes.
+        truth: these outcomes.
+        side: which side of the line is asked for.
+        level: of the intervals.
+    """
+    farthest = np.minimum.accumulate(-side * wide[0], axis=1) * -side
+    ends = [max(1, round(share * int(ahead[-1]))) for share in (0.25, 0.5, 1.0)]
+    lines = [float(np.median(farthest[:, end - 1])) for end in ends]
     out = []
-    wide = [trends.widened(paths, width) for width in WIDTHS]
     for line in dict.fromkeys(lines):
         beyond = truth <= line if side == FALLS else truth >= line
         row = []
@@ -255,6 +260,6 @@ def _crossings(trends: Trends, paths: Floats, ahead: Array, truth: Floats, side:
                 before = ahead[at - 1] if at else 0  # it crossed somewhere after the observation before
                 row.append(bool(low <= ahead[at] and high > before))
             else:
-                row.append(high > ahead[-1])
+                row.append(bool(high > ahead[-1]))
         out.append(row)
     return out

@@ -11,6 +11,7 @@ Biometrika 61, for the restricted likelihood.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -116,6 +117,7 @@ class _Pass:
         self.P[:, 0, 0] = np.where(still, q / np.maximum(1 - f * f, 1e-12), 0.0 if row.free else q)
         self.cross = np.zeros((len(cells), 3, 3))
         self.others = np.zeros(len(cells))
+        self.beside = np.zeros((len(cells), 2, self.data.shape[2] - 3))
         self.log_f = np.zeros(len(cells))
         self.plain = np.zeros((len(cells), 2, 2))
 
@@ -128,6 +130,7 @@ class _Pass:
         white = gap / np.sqrt(size)[:, None]
         self.cross += white[:, :3, None] * white[:, None, :3]
         self.others += (white[:, 3:] ** 2).sum(axis=1)
+        self.beside += white[:, :2, None] * white[:, None, 3:]
         self.log_f += np.log(size)
         x = self.data[:, index, :2]
         self.plain += x[:, :, None] * x[:, None, :]
@@ -158,14 +161,16 @@ class _Pass:
         else:
             inverse, coefficients, shape = np.zeros(xx.shape), np.zeros_like(xy), np.zeros(len(xx))
         square = np.maximum(yy, 0.0) + n * self.floor
-        dof, log_f = float(n - 2 if self.row.free else n), self.log_f
+        dof, times = float(n - 2 if self.row.free else n), 1.0
+        if self.row.others is not None:  # each replicate has a start and a drift of its own, as the row has
+            rows = len(self.row.others) - 1
+            weight = min(1.0, 2.0 * n / (rows * dof))  # they inform the noise, but must not outvote the row's own fit
+            alone = self.others - np.einsum("cir,cij,cjr->c", self.beside, inverse, self.beside)
+            square = square + weight * np.maximum(alone, 0.0) * self.row.ratio
+            dof, times = dof * (1 + weight * rows), 1 + weight * rows
         spent = self.jacobian[:, 1] if self.row.free else 0.0  # two values fix the trend and say nothing for a scale
-        if self.row.others is not None:
-            count = (len(self.row.others) - 1) * n
-            weight = min(1.0, 2.0 * n / count)  # replicates inform the noise, but must not outvote the row's own fit
-            square = square + weight * self.others * self.row.ratio
-            dof, log_f = dof + weight * count, log_f * (1 + weight * (len(self.row.others) - 1))
-        evidence = -0.5 * (log_f + shape + dof * np.log(square)) + self.jacobian[:, n - 1] - spent + self.prior
+        evidence = times * (self.jacobian[:, n - 1] - spent - 0.5 * (self.log_f + shape)) - 0.5 * dof * np.log(square)
+        evidence = evidence + self.prior
         return Known(
             int(self.row.steps[n - 1]), n, coefficients, _root(inverse), square, dof, evidence, self.offset,
             self.a[:, :, 2].copy(), self.a[:, :, :2].copy(), _root(self.P),
@@ -228,10 +233,11 @@ def quantum_of(values: Floats) -> float:
     >>> quantum_of(np.array([21.0, 17, 16, 16, 13])), quantum_of(np.array([0.31, 0.2, 0.17]))
     (1.0, 0.0)
     """
+    if (values == np.round(values)).all():
+        return 1.0
     gaps = np.abs(np.diff(values))
-    if not gaps.any():
+    if gaps.all():  # a row that counts stands still at times
         return 0.0
-    unit = float(gaps[gaps > 0].min())
+    unit = float(gaps[gaps > 0].min(initial=math.inf))
     whole = gaps / unit
-    counts = bool((np.abs(whole - np.round(whole)) < 1e-6).all()) and float(whole.max()) < 1e4
-    return unit if counts and (gaps == 0).any() | (unit == round(unit)) else 0.0
+    return unit if math.isfinite(unit) and (np.abs(whole - np.round(whole)) < 1e-6).all() else 0.0

@@ -11,6 +11,7 @@ import numpy as np
 from remission import registry
 from remission.data import Floats, Integers
 from remission.errors import RemissionError
+from remission.lab._trend_backtest import held
 from remission.lab._trend_data import Lines
 from remission.lab._trend_filter import Row, known_at, simulate
 from remission.lab._trend_models import LEVEL, LOG, back, noises, onto
@@ -117,7 +118,18 @@ def _tested(lines: Lines, name: str, values: Floats, scale: str) -> Law:
     return Law(title, values, True, f"The law {title} agrees with all {len(z)} generations measured (p = {p:.2g}).")
 
 
-def law_paths(law: Law, times: Integers, values: Floats, others: Any, until: int | None) -> Floats:
+def law_backtest(law: Law, times: Integers, values: Floats, others: Any, side: int, level: float) -> list[bool]:
+    """Whether intervals held that the law and the noise known at earlier origins gave; the law itself is not refitted."""
+    m = len(times)
+    hits: list[bool] = []
+    for n in sorted({*np.linspace(max(2, m // 3), m - 1, 6).astype(int).tolist()}) if m > 3 else []:
+        beside = None if others is None else (others[0][:, :n], *others[1:])
+        paths = law_paths(law, times[:n], values[:n], beside, int(times[-1]), 400)
+        hits += [row[0] for row in held([paths], times[n:] - times[n - 1], values[n:], side, level)]
+    return hits
+
+
+def law_paths(law: Law, times: Integers, values: Floats, others: Any, until: int | None, count: int = PATHS) -> Floats:
     """Simulated rows beyond the last generation: the law, and about it a noise learned from what was measured."""
     last = int(times[-1])
     steps = len(law.values) - last if until is None else min(len(law.values), until) - last
@@ -137,5 +149,5 @@ def law_paths(law: Law, times: Integers, values: Floats, others: Any, until: int
     known = known_at(row, cells, [len(times)])[0]
     weight = np.exp(known.evidence - known.evidence.max())
     rng = np.random.default_rng(20)
-    chosen = rng.choice(len(cells), PATHS, p=weight / weight.sum())
+    chosen = rng.choice(len(cells), count, p=weight / weight.sum())
     return back(scale, onto(scale, ahead) + simulate(known, cells, chosen, steps, rng))

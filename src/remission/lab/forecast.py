@@ -16,21 +16,23 @@ import numpy as np
 
 from remission.data import Floats, Integers
 from remission.errors import SpecError
+from remission.estimate import mean_is_estimable
 from remission.lab._trend_answer import REACH as REACH
 from remission.lab._trend_answer import Forecast as Forecast
 from remission.lab._trend_answer import Question as Question
-from remission.lab._trend_answer import Verdict, answered, decided, whole
+from remission.lab._trend_answer import Verdict, answered, decided, percent, where_of, whole
 from remission.lab._trend_backtest import FEWEST, Backtest, Trends, backtest, crossing, interval
 from remission.lab._trend_data import Lines as Lines
 from remission.lab._trend_data import lines_of_run, lines_of_table
 from remission.lab._trend_filter import Row
 from remission.lab._trend_law import Law as Law
-from remission.lab._trend_law import law_of_run, law_paths
+from remission.lab._trend_law import law_backtest, law_of_run, law_paths
 from remission.store import Run
 
 Of = Literal["median", "mean", "each"]
 Progress = Callable[[float, float], None]
 PATHS = 2000
+TESTED = 40  # lines on which a law is tested at earlier origins
 MOST_STEPS = 5000
 
 
@@ -53,6 +55,10 @@ def forecast_run(
     lines = lines_of_run(run, metric, point)
     of = _usual(lines, run, point) if of is None else of
     law = law_of_run(run, lines, point, of)
+    last = lines.values[np.isfinite(lines.values[:, -1]), -1]
+    if of == "mean" and not mean_is_estimable(last):
+        note = "The mean is carried by replicates too rare to be seen among these; the median can be believed."
+        lines = replace(lines, notes=(*lines.notes, note))
     return forecast_lines(lines, question, of, law, progress)
 
 
@@ -70,8 +76,6 @@ def forecast_table(
 
 
 def _usual(lines: Lines, run: Run, point: int) -> Of:
-    from remission.estimate import mean_is_estimable
-
     scales = {row["scale"] for row in run.facts["theory"] if row["point"] == point and row["metric"] == lines.metric}
     if "log-mean" in scales or len(lines.values) < 2:
         return "median"
@@ -96,8 +100,10 @@ def forecast_lines(
             f"The horizon must lie beyond the last generation observed, {int(lines.generations[-1])}. Got {question.until}."
         )
     if of != "each":
-        one = lines if len(lines.values) > 1 else replace(lines, names=("",))
-        return [_one(*_summarised(one, of), lines, question, of, law, None)]
+        if len(lines.values) > 1 and not np.isfinite(lines.values).all():
+            note = f"Not every line was measured in every generation; the {of} is over those that were."
+            lines = replace(lines, notes=(*lines.notes, note))
+        return [_one(*_summarised(lines, of), lines, question, of if len(lines.values) > 1 else "line", law, None)]
     tasks = []
     for i, name in enumerate(lines.names):
         here = np.isfinite(lines.values[i])
@@ -115,13 +121,12 @@ def _each(tasks: list[Any], lines: Lines, question: Question, law: Law | None, p
         if progress is not None:
             progress(done + 1, len(tasks))
     tests = [one[1] for one in prepared if one is not None]
-    shared = _shared(tests)
-    out = []
+    shared, pooled = _shared(tests), tests[0].joined(tests[1:]) if tests else None
+    out: list[Forecast] = []
     for (name, times, values, error), ready in zip(tasks, prepared, strict=True):
-        if ready is not None:
-            others = [test for test in tests if test is not ready[1]]
-            ready = ready[0], replace(ready[1], scores=_weighed(ready[1], shared)).joined(others)
-        one = _one(times, values, error, None, lines, question, "each", law, ready)
+        if ready is not None and pooled is not None:
+            ready = ready[0], replace(pooled, scores=_weighed(ready[1], shared))
+        one = _one(times, values, error, None, lines, question, "each", law, ready, len(out) < TESTED)
         out.append(replace(one, name=name))
     return out
 
@@ -164,8 +169,8 @@ def _refusal(times: Integers, values: Floats, question: Question) -> tuple[Verdi
     beyond = values <= question.line if question.below else values >= question.line
     if beyond.any():
         first = int(times[beyond.argmax()])
-        back_again = "" if beyond[-1] else f"; in generation {int(times[-1])} it is on the other side again"
-        return "already", back_again, first
+        again = "" if beyond[-1] else f"; in generation {int(times[-1])} it is on the other side again"
+        return "already", f"it was so in generation {first} already{again}", first
     if len(times) < FEWEST:
         more = FEWEST - len(times)
         return (
@@ -195,8 +200,8 @@ def _prepared(
 
 
 def _one(
-    times: Integers, values: Floats, error: Floats | None, others: Any, lines: Lines, question: Question, of: Of,
-    law: Law | None, ready: tuple[Trends, Backtest] | None,
+    times: Integers, values: Floats, error: Floats | None, others: Any, lines: Lines, question: Question, of: str,
+    law: Law | None, ready: tuple[Trends, Backtest] | None, tested: bool = True,
 ) -> Forecast:  # fmt: skip
     """The forecast of one row of numbers."""
     here = np.isfinite(values)
@@ -210,16 +215,15 @@ def _one(
     )  # fmt: skip
     said = _refusal(times, values, question)
     if said is not None and said[0] == "already":
-        why = f"It was there in generation {said[2]} already{said[1]}."
         at = said[2]
         return replace(
-            blank, verdict="already", generation=at, low=at, high=at, method="observed", reason=why, notes=tuple(notes),
+            blank, verdict="already", generation=at, low=at, high=at, method="observed", reason=said[1], notes=tuple(notes),
             never=0.0, times=np.array([float(at or 0)]),
         )  # fmt: skip
     if law is not None:
         notes.append(law.remark)
         if law.used:
-            return _by_law(blank, law, times, values, others, notes)
+            return _by_law(blank, law, times, values, others, notes, tested)
     if said is not None:
         return replace(blank, reason=said[1], notes=tuple(notes))
     trends, test = ready or _prepared(times, values, error, others, question)
@@ -241,11 +245,18 @@ def _one(
     return decided(answered(blank, paths, last, unit), asked, unit)
 
 
-def _by_law(blank: Forecast, law: Law, times: Integers, values: Floats, others: Any, notes: list[str]) -> Forecast:
+def _by_law(
+    blank: Forecast, law: Law, times: Integers, values: Floats, others: Any, notes: list[str], tested: bool
+) -> Forecast:
     """The crossing of a row that scatters about a law."""
-    paths, last = law_paths(law, times, values, others, blank.question.until), int(times[-1])
+    count = PATHS if blank.of != "each" else PATHS // 4
+    paths, last = law_paths(law, times, values, others, blank.question.until, count), int(times[-1])
     horizon = last + paths.shape[1]
-    found = answered(replace(blank, method=f"law: {law.name}", horizon=horizon, notes=tuple(notes)), paths, last, 1)
+    blank = replace(blank, method=f"law: {law.name}", horizon=horizon, notes=tuple(notes))
+    if tested:
+        hits = law_backtest(law, times, values, others, blank.question.side, blank.question.level)
+        blank = replace(blank, backtest_coverage=float(np.mean(hits)) if hits else math.nan, backtest_n=len(hits))
+    found = answered(blank, paths, last, 1)
     at = crossing(law.values[None, last:horizon], blank.question.line, blank.question.side)[0]
     found = replace(found, law_generation=whole(last + at))
     return replace(found, verdict="undecided") if found.generation is None and found.low is not None else found
@@ -287,21 +298,22 @@ def summary_of(found: Sequence[Forecast]) -> dict[str, Any]:
     middle, low, high = (whole(time) for time in interval(draws, first.question.level))
     counts = {verdict: sum(one.verdict == verdict for one in found) for verdict in get_args(Verdict)}
     verdict = "crosses" if middle is not None else "never" if low is None else "undecided"
-    where = f"{'at or below' if first.question.below else 'at or above'} {first.question.line:g}"
-    span = f"{low or 'beyond ' + str(horizon)} to {high or 'beyond ' + str(horizon)}"
+    where = where_of(first.question.line, first.question.below)
+    beyond = f"beyond the horizon, generation {horizon}"
     text = (
-        f"A {first.metric} of the {len(found)} lines, picked at random, is first {where} in generation "
-        f"{middle or 'beyond ' + str(horizon)}; {100 * first.question.level:g} % of them between {span}. "
-        + ", ".join(f"{number} {_COUNTED[name]}" for name, number in counts.items() if number)
-        + "."
+        f"{first.metric} of one of the {len(found)} lines, picked at random, is first {where} in generation "
+        f"{middle or beyond}; {percent(first.question.level)} interval: generation {low or beyond} to {high or beyond}. "
+        f"Of the lines, {', '.join(f'{number} {_COUNTED[name]}' for name, number in counts.items() if number)}."
     )
     tested = [one for one in told if one.backtest_n]
-    coverage = float(np.average([one.backtest_coverage for one in tested])) if tested else math.nan
+    held = [one.backtest_coverage for one in tested]
+    by_law = first.method.startswith("law") or told[-1].method.startswith("law")
+    count = sum(one.backtest_n for one in tested) if by_law else tested[0].backtest_n if tested else 0
     return first.document() | {
         "name": "", "verdict": verdict, "generation": middle, "low": low, "high": high, "horizon": horizon,
         "never": float(np.isinf(draws).mean()), "sentence": text, "reason": "", "curve": [], "observed": [], "drift": {},
-        "candidates": list(told[-1].candidates), "method": told[-1].method, "backtest_coverage": coverage,
-        "backtest_n": tested[0].backtest_n if tested else 0, "counts": counts, "lines": [_short(one) for one in found],
+        "candidates": list(told[-1].candidates), "method": told[-1].method, "backtest_coverage": float(np.mean(held)) if held else math.nan,
+        "backtest_n": count, "counts": counts, "lines": [_short(one) for one in found],
     }  # fmt: skip
 
 

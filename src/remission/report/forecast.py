@@ -17,7 +17,7 @@ def write_page(path: Path | str, answer: dict[str, Any]) -> Path:
 
 def build(answer: dict[str, Any]) -> Report:
     """The page as plain data."""
-    where = f"{'at or below' if answer['side'] == 'below' else 'at or above'} {answer['line']:g}"
+    where = f"{'at or below' if answer['side'] == 'below' else 'at or above'} {answer['line']:.10g}"
     tone = {"crosses": "bad", "already": "bad", "never": "good"}.get(answer["verdict"], "neutral")
     facts = [("method", answer["method"]), ("observed", f"{answer['n_observed']} generations")]
     if answer["backtest_n"]:
@@ -70,7 +70,7 @@ def _chart(answer: dict[str, Any], where: str) -> Chart:
                 "observed", tuple(float(row["generation"]) for row in seen), tuple(float(row["value"]) for row in seen)
             ),
             Series("forecast", column["generation"], column["value"], column["low"], column["high"], group=1),
-            Series(f"line {answer['line']:g}", ends, (answer["line"], answer["line"]), kind="reference"),
+            Series(f"line {answer['line']:.10g}", ends, (answer["line"], answer["line"]), kind="reference"),
         ),
         log_y=wide,
         note=f"Asked for: {where}. The interval of the crossing comes from whole simulated paths, not from where this band crosses.",
