@@ -23,12 +23,14 @@ COMMANDS = {
     "predict": "The closed forms that apply to an experiment, evaluated.",
     "compare": "Runs against a base: differences with intervals, paired where they can be.",
     "forecast": "When a metric crosses a line, from the generations so far.",
+    "dynamics": "Where it ends: healthy, degraded, lost, incoherent, periodic; with theory.",
     "rerun": "Re-create one replicate of a run and compare it bit for bit.",
     "reproduce": "Published results: the paper's number, ours, and a verdict.",
     "detect": "Fit, calibrate, use and test detectors of synthetic documents.",
     "prevalence": "How much of a corpus is synthetic, with an interval or bounds.",
     "watermark": "Write watermarks, and find them with p-values that hold.",
     "tipping": "Where a parameter tips the loop: threshold or slope, with an interval.",
+    "plan": "Minimum fresh human data per generation, and its cost.",
     "report": "The HTML report of a run.",
 }
 
