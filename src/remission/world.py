@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -63,6 +63,7 @@ class World:
     budgets: tuple[int, ...]
     refill: bool
     start: Literal["scratch", "base", "previous"]
+    _recipes: dict[int, Recipe] = field(default_factory=dict, init=False, repr=False)  # laws ask for each many times
 
     def budget(self, t: int) -> int:
         """n_t for t >= 1."""
@@ -70,7 +71,9 @@ class World:
 
     def recipe(self, t: int) -> Recipe:
         """What generation t is trained on."""
-        return self.regime.recipe(t, self.budget(t))
+        if t not in self._recipes:
+            self._recipes[t] = self.regime.recipe(t, self.budget(t))
+        return self._recipes[t]
 
 
 Scale = Literal["mean", "log-mean", "median", "bound"]

@@ -153,8 +153,14 @@ class Search:
 
     @property
     def first(self) -> int:
-        """Replicates of a first look; more for a mean, whose t test is not to be trusted on a few skewed readings."""
-        return FIRST if self.rule.share is not None else 4 * FIRST
+        """Replicates of a first look.
+
+        For a mean more, as its t test is not to be trusted on a few skewed readings; for a high share so many that all of them
+        keeping the line says something.
+        """
+        if self.rule.share is None:
+            return 4 * FIRST
+        return max(FIRST, math.ceil(math.log(DECIDED / 2) / math.log(max(self.rule.share, 1 - self.rule.share))))
 
     @property
     def left(self) -> int:
@@ -163,7 +169,7 @@ class Search:
 
     def sign(self, u: float, most: int = _MOST) -> int:
         """-1 or 1 where the sign is decided, 0 where it is not within ``most`` looks."""
-        count, last = self.first, max(most * FIRST, self.first)
+        count, last = self.first, most * self.first
         while True:
             margins = self.margins(u, count)
             if self.rule.p_value(margins) <= DECIDED:
@@ -182,13 +188,15 @@ class Search:
             middle = (low + high) / 2
             sign = self.sign(middle)
             if sign == 0:
-                return self._fitted(low, high, first) if self.left > _DESIGN * FIRST else self._open(low, high, first)
+                return (
+                    self._fitted(low, high, first) if self.left > _DESIGN * self.first else self._open(low, high, first)
+                )
             low, high = (middle, high) if sign == first else (low, middle)
         return self._bracketed(low, high, first)
 
     def _bracket(self) -> tuple[float, float, int]:
         """The two neighbouring decided places of the first look between which the sign changes, and the sign below."""
-        most = max(_MOST, self.budget // (8 * FIRST))  # without ends there is no answer: they may cost a quarter
+        most = max(_MOST, self.budget // (8 * self.first))  # without ends there is no answer: they may cost a quarter
         first, last = self.sign(0.0, most), self.sign(1.0, most)
         self._check_ends(first, last)
         inner = [k / (_INNER + 1) for k in range(1, _INNER + 1)]
@@ -202,7 +210,10 @@ class Search:
         return (*changes[0], first)
 
     def _check_ends(self, first: int, last: int) -> None:
-        ends = [(self.axis.low, first, self.margins(0.0, self.first)), (self.axis.high, last, self.margins(1.0, self.first))]
+        ends = [
+            (self.axis.low, first, self.margins(0.0, self.first)),
+            (self.axis.high, last, self.margins(1.0, self.first)),
+        ]
         for value, sign, margins in ends:
             if sign == 0:
                 raise SpecError(
@@ -243,13 +254,13 @@ class Search:
 
     def _fitted(self, low: float, high: float, first: int) -> Crossing:
         """Replicates spread around the crossing until the interval is narrow enough or the budget is spent."""
-        outer, window, count = (low, high), _grown((low, high), 2.0), FIRST
+        outer, window, count = (low, high), _grown((low, high), 2.0), self.first
         fit: Fit | None = None
         while True:
             places = _spread(window, self.axis)
             fit = self._fit(places, self.all(places, count), outer, first)
             more = self.left // len(places)
-            if more < FIRST or (fit is not None and fit.high - fit.low <= self.tolerance):
+            if more < self.first or (fit is not None and fit.high - fit.low <= self.tolerance):
                 break
             wanted = window if fit is None else _grown((fit.root - fit.scale, fit.root + fit.scale), 1.0)
             if window[1] - window[0] > 1.5 * (wanted[1] - wanted[0]):
