@@ -218,6 +218,35 @@ def test_a_constant_row_is_refused() -> None:
     assert "not moved" in one(np.full(9, 3.0), Question(1, below=True)).reason
 
 
+def test_values_that_overflow_are_refused() -> None:
+    assert "logarithm" in one(1e200 * np.arange(1.0, 10), Question(-1, below=True)).reason
+
+
+ODD = {
+    "tiny": 1e-300 * np.exp(np.sin(np.arange(12.0))),
+    "negative": -np.exp(np.sin(np.arange(12.0))),
+    "alternating": (-1.0) ** np.arange(12),
+    "exact": 0.9 ** np.arange(12),
+    "zeros": np.maximum(0.0, 5 - np.arange(12)),
+    "one step": np.where(np.arange(12) < 6, 3.0, 2.0),
+    "spike": np.r_[np.ones(11), 50.0],
+    "cubic": np.arange(12.0) ** 3,
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("below", [True, False])
+def test_odd_rows_are_answered(name: str, below: bool) -> None:
+    values = ODD[name]
+    line = float(values.min() - 0.3 * np.ptp(values)) if below else float(values.max() + 0.3 * np.ptp(values))
+    found = one(values, Question(line, below))
+    if found.verdict == "crosses":
+        assert found.low is not None
+        assert found.generation is not None
+        assert found.low <= found.generation <= (found.high or found.horizon)
+    assert found.sentence.endswith(".")
+
+
 def test_already_crossed() -> None:
     found = one(np.array([5.0, 4, 2, 3, 3, 3, 3]), Question(2.5, below=True))
     assert (found.verdict, found.generation) == ("already", 3)

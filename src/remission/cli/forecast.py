@@ -81,7 +81,7 @@ def show(answer: dict[str, Any]) -> None:
         rows.append(
             ["not by the horizon", f"probability {out.number(answer['never'], 2)}, generation {answer['horizon']}"]
         )
-    out.table("", ["", ""], rows)
+    out.table("", ["what it rests on", ""], rows)
     if answer.get("lines"):
         _lines(answer["lines"])
     curve = answer["curve"]

@@ -157,7 +157,7 @@ def decided(found: Forecast, asked: bool, unit: int) -> Forecast:
     text = (
         f"{lead}the crossing lies too far beyond what was observed: with probability {percent(found.never)} not by generation "
         f"{found.horizon}, {REACH} times as far as the row reaches (and not before {found.low} at {percent(found.question.level)}). "
-        "Observe more generations, or ask with --until"
+        "Observe more generations, or ask with --until for the chance by a nearer one"
     )
     return _refused(found, text)
 

@@ -34,6 +34,7 @@ Progress = Callable[[float, float], None]
 PATHS = 2000
 TESTED = 40  # lines on which a law is tested at earlier origins
 MOST_STEPS = 5000
+LARGEST = 1e100  # squares of what is larger overflow
 
 
 def forecast_run(
@@ -180,6 +181,8 @@ def _refusal(times: Integers, values: Floats, question: Question) -> tuple[Verdi
         )
     if (times[-1] - times[0]) // _unit(times) > MOST_STEPS:
         return "refused", f"the generations lie too unevenly: more than {MOST_STEPS} steps of {_unit(times)}", None
+    if np.abs(values).max() > LARGEST:
+        return "refused", f"values go beyond {LARGEST:g}: forecast the logarithm of the row instead", None
     if np.ptp(values) == 0:
         return "refused", "the row has not moved at all, so there is neither a trend nor a noise to learn from", None
     return None

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from remission.report.content import Chart, Finding, Report, Section, Series, Table
+from remission.report.content import Chart, Report, Section, Series, Table
 from remission.report.page import write
 
 
@@ -18,7 +18,7 @@ def write_page(path: Path | str, answer: dict[str, Any]) -> Path:
 def build(answer: dict[str, Any]) -> Report:
     """The page as plain data."""
     where = f"{'at or below' if answer['side'] == 'below' else 'at or above'} {answer['line']:.10g}"
-    tone = {"crosses": "bad", "already": "bad", "never": "good"}.get(answer["verdict"], "neutral")
+    agreed = [note for note in answer["notes"] if "agrees with all" in note]  # good news, and no warning
     facts = [("method", answer["method"]), ("observed", f"{answer['n_observed']} generations")]
     if answer["backtest_n"]:
         held = (
@@ -33,12 +33,13 @@ def build(answer: dict[str, Any]) -> Report:
         facts.append(("change a generation", f"{drift['value']:.3g} [{drift['low']:.3g}, {drift['high']:.3g}]{unit}"))
     sections = [
         Section(
-            "Answer", "The generation in which the row is first on the other side of the line.", facts=tuple(facts),
-            findings=(Finding(answer["metric"], answer["sentence"], tone),),  # type: ignore[arg-type]
+            "Answer",
+            " ".join(["The generation in which the row is first on the other side of the line.", *agreed]),
+            facts=tuple(facts),
             charts=(_chart(answer, where),) if answer["curve"] else (),
-            warnings=tuple(answer["notes"]),
+            warnings=tuple(note for note in answer["notes"] if note not in agreed),
         )
-    ]  # fmt: skip
+    ]
     if answer["lines"]:
         sections.append(Section("Lines", "Each line on its own.", tables=(_lines(answer["lines"]),)))
     if answer["candidates"]:
