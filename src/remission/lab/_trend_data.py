@@ -50,6 +50,8 @@ def lines_of_run(run: Run, metric: str, point: int) -> Lines:
         raise SpecError(f"The run has {points} points, numbered from 0. Got {point}.")
     values = run.values()
     known = sorted({name for index, name in values if index == point})
+    if not known:
+        raise DataError(f"Nothing was measured yet at point {point} of '{run.folder}'. Run it first.")
     if metric not in known:
         raise SpecError(f"No row '{metric}' is measured. {did_you_mean(metric, known)}")
     array = np.where(np.isfinite(values[point, metric]), values[point, metric], math.nan)
