@@ -91,14 +91,14 @@ def _takes(one: Any) -> str:
 
 
 def _page(found: list[Any], html: Path) -> None:
-    from remission.lab.reading import Reading
+    from remission.lab.reproduce import Figures
     from remission.report.reproductions import Entry, write_page
     from remission.store import Run
 
     entries = [
         Entry(
             one.id, one.about.title, one.about.cited, one.about.claim, one.about.figure, one.verdict, one.table(),
-            one.text, one.why, None if one.folder is None else Reading(Run(one.folder)),
+            one.text, one.why, None if one.folder is None else Figures(Run(one.folder), [held.check for held in one.held]),
         )
         for one in found
     ]  # fmt: skip

@@ -14,8 +14,9 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from remission.engines.local import map_units
 from remission.errors import DataError, MissingExtra, RemissionError
@@ -27,6 +28,8 @@ from remission.lab._reproduction_files import read as read
 from remission.lab._reproduction_judges import Measured, Outcome, judge
 from remission.lab._reproduction_rules import Check, Verdict
 from remission.lab.execute import execute
+from remission.lab.reading import Reading
+from remission.lab.summary import one_row
 from remission.store import Run
 
 Progress = Callable[[float, float], None]  # (seconds' worth of work done, of how many)
@@ -179,6 +182,33 @@ def measured(one: Reproduction, folder: Path) -> Measured:
     sizes = tuple((int(replicates), int(generations)) for replicates, generations in run.facts["sizes"])
     settings = tuple(point.settings for point in one.experiment.points)
     return Measured(run.values(), sizes, tuple(run.facts["point_names"]), settings)
+
+
+class Figures(Reading):
+    """A run as a report reads it: the rows that are checked, at so few generations that a page is made in no time."""
+
+    SHOWN: ClassVar[int] = 50
+
+    def __init__(self, run: Run, checks: Iterable[Check]) -> None:
+        """Of ``run``, what ``checks`` are about."""
+        super().__init__(run)
+        self._checks = tuple(checks)
+
+    @cached_property
+    def summary(self) -> list[dict[str, Any]]:
+        """As of a whole run, for the rows and generations that are drawn."""
+        rows = {check.row for check in self._checks}
+        named = {int(check.generation) for check in self._checks if isinstance(check.generation, int)}
+        found = []
+        for (point, metric), values in sorted(self.run.values().items()):
+            end = int(self.run.facts["sizes"][point][1])
+            steps = min(end, self.SHOWN)
+            shown = {round(1 + k * (end - 1) / max(1, steps - 1)) for k in range(steps)} | named | {end}
+            found += [
+                {"point": point, "generation": t, "metric": metric} | one_row(values[:, t - 1], self.run.level)
+                for t in sorted(shown if metric in rows else ())
+            ]
+        return found
 
 
 def _not_run(id: str, why: str) -> Reproduced:
