@@ -166,15 +166,11 @@ def _in_units(check: Row) -> bool:
 def _expected(check: Row, end: float) -> Series:
     """A short line at the generation that the number is about."""
     at = end if check["generation"] == "last" else float(check["generation"])
-    start, value = max(1.0, at - 0.12 * (end - 1)), check["expected"]
-    who = (
-        "line"
-        if check["rule"] in ("below", "above")
-        else "published"
-        if check["rule"] in ("published", "inside")
-        else "expected"
-    )
-    return Series(f"{who} {value:.4g}", (start, at), (value, value), kind="reference")
+    value, early = check["expected"], at - 1 < 0.35 * (end - 1)  # then its name needs room on the right
+    start, stop = (at, at + 0.35 * (end - 1)) if early else (at - 0.12 * (end - 1), at)
+    names = {"below": "line", "above": "line", "published": "published", "inside": "published"}
+    name = f"{names.get(check['rule'], 'expected')} {value:.4g}"
+    return Series(name, (max(1.0, start), min(end, stop)), (value, value), kind="reference")
 
 
 def _by_sweep(store: RunStore, checks: list[Row]) -> Chart | None:
