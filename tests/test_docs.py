@@ -19,6 +19,7 @@ from remission import Experiment, registry
 from remission.checks import check_experiment
 from remission.cli import COMMANDS
 from remission.cli import _run as command_line
+from remission.clinic._plan_file import read_question
 from remission.lab.execute import resolved
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -121,7 +122,10 @@ def test_toml_blocks_load(page: Path, place: Path) -> None:
         if info.split()[0] != "toml":
             continue
         tables = tomllib.loads(content)
-        if info == "toml fragment":
+        if info == "toml plan":
+            (place / "plan.toml").write_text(content, encoding="utf-8")
+            read_question(place / "plan.toml")
+        elif info == "toml fragment":
             part = {"source": {"kind": "gaussian"}, "model": {"kind": "gaussian"}, "regime": {"kind": "fresh"}}
             if not {"sweep", "project"} & set(tables):
                 Experiment.from_tables(part | tables)
@@ -250,6 +254,10 @@ def test_examples_can_run(file: Path, place: Path) -> None:
 def test_the_example_that_needs_a_download(place: Path, monkeypatch: pytest.MonkeyPatch, shared: Path) -> None:
     monkeypatch.setenv("REMISSION_MIRROR", str(shared / "data"))
     check_experiment(resolved(Experiment.from_file(ROOT / "examples" / "uci-wine.toml")))
+
+
+def test_the_plan_of_the_examples_can_be_read() -> None:
+    assert read_question(ROOT / "examples" / "plans" / "prose.toml").items == 2000
 
 
 @pytest.mark.parametrize("name", ["own-metric", "filter"])

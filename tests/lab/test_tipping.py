@@ -133,8 +133,11 @@ def test_a_whole_number_is_searched_among_whole_numbers() -> None:
 
 def test_a_jump_is_a_threshold_with_hysteresis_and_the_law_beside_it() -> None:
     found = tipping(
-        Experiment.from_toml(TIPPING), "regime.share", 0.05, 0.4, parse_line("max-share <= 0.3"), hysteresis=True
-    )
+        Experiment.from_toml(TIPPING), "regime.share", 0.05, 0.4, parse_line("max-share <= 0.3"), hysteresis=True,
+        long_run=True,
+    )  # fmt: skip
+    assert [one.value for one in found.long_run.crossings] == sorted(one.value for one in found.long_run.crossings)
+    assert "heading for" in sentence(found)
     assert found.verdict == "threshold"
     assert found.crossing.rising
     assert 0.195 < found.crossing.low < found.crossing.high < 0.225  # noise of 100,000 items tips it a little above 0.2

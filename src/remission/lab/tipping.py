@@ -91,7 +91,7 @@ class Tipping:
         curve: everything that was seen, by value of the parameter.
         theory: what is known exactly.
         collapsed: the crossing from a collapsed start, with ``hysteresis``; why there is none in ``collapsed_told``.
-        long_run: the limit of many generations, when asked for.
+        long_run: the limit of many generations, when asked for; why there is none in ``long_run_told``.
         replicates: how many were run.
     """
 
@@ -110,6 +110,7 @@ class Tipping:
     collapsed_told: str = ""
     collapsed_curve: tuple[CurvePoint, ...] = ()
     long_run: LongRun | None = None
+    long_run_told: str = ""
 
     @property
     def gap(self) -> tuple[float, float, float] | None:
@@ -136,6 +137,8 @@ class Tipping:
                 "gap": self.gap, "told": self.collapsed_told,
                 "curve": [vars(point) for point in self.collapsed_curve],
             }  # fmt: skip
+        if self.long_run_told:
+            found["long_run_told"] = self.long_run_told
         if self.long_run is not None:
             run = self.long_run
             found["long_run"] = {
@@ -202,7 +205,14 @@ def tipping(
         verdict = "threshold" if sudden.low > 0.5 else "no-threshold" if sudden.high < 0.5 else "undecided"
     found = Tipping(key, line, of, at, level, verdict, crossing, sudden, ask.curve(base), ask.theory(base), trials.made)
     if long_run:
-        found = replace(found, long_run=ask.long_run(base, crossing))
+        try:
+            found = replace(found, long_run=ask.long_run(base, crossing))
+        except NotBracketed as error:
+            kept = "not lost anywhere" if error.kept else "lost everywhere"
+            found = replace(
+                found,
+                long_run_told=f"At an earlier horizon the line is {kept} yet: raise generations to see where it heads.",
+            )
     if hysteresis:
         try:
             collapsed = ask.search(COLLAPSED)
@@ -311,7 +321,7 @@ class _Asker:
             found += _boundary.crossings(world, self.line, low, high)
         return tuple(found)
 
-    def long_run(self, base: Settings, last: Crossing) -> LongRun | None:
+    def long_run(self, base: Settings, last: Crossing) -> LongRun:
         """Crossings at a quarter, half and all of the generations, and their limit."""
         horizons = self.trials.horizons
         if len(horizons) < 3:
@@ -370,6 +380,8 @@ def sentence(found: Tipping) -> str:
         )
     elif found.collapsed_told:
         lines.append(found.collapsed_told)
+    if found.long_run_told:
+        lines.append(found.long_run_told)
     if found.long_run is not None:
         run = found.long_run
         told = (
