@@ -34,6 +34,7 @@ CLEAR = 1.3  # half-widths at 99 % that a step must have to be endless: 3.3 stan
 PULLS = 0.8  # the return rate times the generations, from which on a pull would have been felt
 DEEP = math.log(0.25)  # a fall of the logarithm of less than this is not yet called a loss for ever
 NEAR = 0.35  # how near to 0 or 1 an exponent is called logarithmic or linear
+STEADY = 0.3  # the least exponent of a trend that bends and is called endless all the same
 RIPE = 2.0  # relaxation times before the last half of the generations begins
 LEFT = 0.25  # of the level: a larger change still to come is not settled
 TWO_SIDED = ("moments.variance", "moments.ratio", "moments.log-det", "moments.total")
@@ -132,6 +133,8 @@ def classify(
         raise SpecError(f"'classify' needs values of shape (replicates, generations). Got {values.shape}.")
     if direction not in ("falls", "rises", "either"):
         raise SpecError(f"A direction is falls, rises or either. Got '{direction}'.")
+    seen = np.flatnonzero(~np.isnan(values).all(axis=0))
+    values = values[:, : seen[-1] + 1] if seen.size else values  # a run under way: as far as it has come
     values = values[~np.isnan(values).any(axis=1)]
     reading = _Reading(values, direction, row, margin, level, real)
     return reading.fate()
@@ -315,9 +318,10 @@ def endless(found: Trend, margin: float = MARGIN) -> bool:
     clear = abs(step.value) > CLEAR * (step.high - step.low) / 2
     if not clear or abs(step.value) <= size or not found.exponent.low > ENDLESS:
         return False
-    pulled = found.pull.low > 0 and found.pull.value * found.generations > PULLS
     bends = found.earlier.value - found.exponent.value > BENDS if math.isfinite(found.earlier.value) else True
-    return not (pulled and bends)
+    pulled = found.pull.low > 0 and found.pull.value * found.generations > PULLS
+    loss = found.scale == "log" and found.step.high < 0  # must be deep besides, see DEEP
+    return not bends or (not pulled and (loss or found.exponent.low > STEADY))
 
 
 def growth_of(found: Trend) -> str:

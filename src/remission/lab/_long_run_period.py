@@ -111,6 +111,12 @@ def _own(rest: Floats) -> Period | None:
 
     replicates, length = rest.shape
     taper = np.hanning(length + 2)[1:-1]
+    spread = rest.std(axis=1, keepdims=True)
+    moving = spread[:, 0] > 1e-9 * spread.max()
+    rest = rest[moving] / spread[moving]  # one trajectory with a leap must not speak for all
+    replicates = len(rest)
+    if replicates < 4:
+        return None
     gamma0 = (rest * rest).sum()
     phi = float(np.clip((rest[:, 1:] * rest[:, :-1]).sum() / gamma0, -0.99, 0.99))
     power = (np.abs(np.fft.rfft(rest * taper, axis=1)) ** 2).mean(axis=0)[1:]
@@ -129,5 +135,5 @@ def _own(rest: Floats) -> Period | None:
         return None
     near = slice(max(0, top - 1), top + 2)
     place = float((np.arange(1, power.size + 1)[near] * power[near]).sum() / power[near].sum())
-    amplitude = 2 * math.sqrt(float(power[near].sum()) / (taper @ taper) / length)
+    amplitude = 2 * math.sqrt(float(power[near].sum()) / (taper @ taper) / length) * float(np.median(spread[moving]))
     return Period(length / place, min(1.0, p), False, amplitude)

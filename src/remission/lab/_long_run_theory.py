@@ -37,6 +37,7 @@ class End:
         rate: 1 - r where its steps shrink by the factor r; near 0 for algebraic approach.
         time: mean number of fits until absorbed, where the law knows.
         generations: how far it was evaluated.
+        curve: its values for the generations of the run.
     """
 
     law: str
@@ -48,10 +49,11 @@ class End:
     rate: float
     time: float
     generations: int
+    curve: tuple[float, ...] = ()
 
     def table(self) -> dict[str, Any]:
-        """As plain values for JSON."""
-        return dict(self.__dict__)
+        """As plain values for JSON; the curve is left to figures."""
+        return {key: value for key, value in self.__dict__.items() if key != "curve"}
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,9 @@ def beside(fate: Fate, law: End) -> list[Beside]:
     if law.scale == "mean" and fate.of == "mean" and fate.scale == "linear":
         if math.isfinite(law.limit) and math.isfinite(fate.limit.value):
             out.append(_beside(law, "fixed point", fate.limit, law.limit))
+        endless, rests = fate.verdict == "incoherent", fate.verdict in ("healthy", "stable-degraded")
+        if (endless and math.isfinite(law.limit)) or (rests and math.isinf(law.limit)):
+            out.append(Beside(law.law, "fixed point", fate.limit, law.limit, False))
         if math.isfinite(law.exponent) and fate.verdict in ("incoherent", "total-loss") and not fate.absorption:
             out.append(_beside(law, "growth exponent", fate.exponent, law.exponent))
             out.append(_beside(law, "change per generation", fate.rate, law.per_generation))

@@ -72,7 +72,10 @@ class Dynamics:
         }
 
     def curves(self) -> list[dict[str, Any]]:
-        """For the figure: point, row, of, generation, value, low, high; median where a mean cannot be believed."""
+        """For the figure: point, row, of, generation, value, low, high; median where a mean cannot be believed.
+
+        ``theory`` is the law of the mean with the most values, as [name, values], where means are shown; else None.
+        """
         out = []
         for point, fate in self.fates:
             rows = [one_row(column, self.level) for column in self.values[point, fate.row].T]
@@ -82,8 +85,16 @@ class Dynamics:
                 name: [row[key] for row in rows] for name, key in zip(("value", "low", "high"), keys, strict=True)
             }
             times = list(range(1, len(rows) + 1))
-            out.append({"point": point, "row": fate.row, "of": keys[0], "generation": times} | columns)
+            law = None if median else self._law(point, fate.row)
+            out.append(
+                {"point": point, "row": fate.row, "of": keys[0], "generation": times} | columns | {"theory": law}
+            )
         return out
+
+    def _law(self, point: int, row: str) -> list[Any] | None:
+        known = [one for at, one in self.laws if at == point and one.row == row and one.scale == "mean"]
+        best = max(known, key=lambda one: int(np.isfinite(one.curve).sum()), default=None)
+        return None if best is None or not np.isfinite(best.curve).any() else [best.law, list(best.curve)]
 
 
 def of_run(
@@ -127,6 +138,8 @@ def to_the_end(
 ) -> Dynamics:
     """Run every grid point with twice as many generations, again and again, until all rows settle.
 
+    Growth without bound, and rest in which deviations are not seen to fade, must be found by two runs in a row.
+
     Args:
         experiment: or a sweep; default metrics are filled in.
         rows: which must settle; all measured ones when empty.
@@ -151,9 +164,12 @@ def to_the_end(
         most = generations if generations is not None else BUDGET * max(point.experiment.generations, SHORTEST)
         if most < SHORTEST:
             raise SpecError(f"'--generations {most}' is too few to say where it ends. Give at least {SHORTEST}.")
+        before: dict[str, Fate] = {}
         for here, found in _doubled(point, most, workers, progress, tell):
             chosen = chosen or _chosen(list(found), list(rows))
-            left = _unsettled(here, found, chosen, (margin, level, real))
+            fates = _fates(here, found, chosen, (margin, level, real))
+            left = [row for row, fate in fates.items() if not _final(fate, before.get(row), here.generations >= most)]
+            before = fates
             if not left:
                 break
         if left:
@@ -182,17 +198,28 @@ def _doubled(
         count = min(2 * count, most)
 
 
-def _unsettled(
+def _fates(
     here: Experiment, found: dict[str, Floats], rows: list[str], how: tuple[float, float, float | None]
-) -> list[str]:
+) -> dict[str, Fate]:
     margin, level, real = how
     directions, known = directions_of(here), real_levels(here)
-    fates = [
-        classify(found[row], directions.get(row, "either"), _real(row, real, known), row, margin, level)
+    return {
+        row: classify(found[row], directions.get(row, "either"), _real(row, real, known), row, margin, level)
         for row in rows
         if row in found
-    ]
-    return [fate.row for fate in fates if not fate.settled]
+    }
+
+
+def _final(fate: Fate, before: Fate | None, last: bool) -> bool:
+    """Whether more generations are needed.
+
+    A run that is short against its relaxation looks like growth without bound, or like rest in which deviations do not
+    fade: those must be seen twice.
+    """
+    doubtful = fate.verdict == "incoherent" or (fate.verdict == "stable-degraded" and fate.stability != "decays")
+    if doubtful and not last:
+        return before is not None and before.verdict == fate.verdict
+    return fate.settled
 
 
 def _run(experiment: Experiment, workers: int, progress: Progress | None) -> dict[str, Floats]:

@@ -125,9 +125,13 @@ def _curves(content: dict[str, Any], row: str, points: Sequence[dict[str, Any]])
         name = points[at]["name"] or row
         x = tuple(curve["generation"])
         lines.append(Series(name, x, tuple(curve["value"]), tuple(curve["low"]), tuple(curve["high"]), group=at))
+        if curve["theory"] is not None:
+            law, values = curve["theory"]
+            lines.append(Series(f"theory ({law})", x, tuple(values[: len(x)]), kind="theory", group=at))
         limit = fates[at]["limit"]["value"]
-        if math.isfinite(limit) and x:
-            lines.append(Series(f"fixed point, {name}", (x[0], x[-1]), (limit, limit), kind="theory", group=at))
+        if math.isfinite(limit) and x and len(points) < 3 and fates[at]["verdict"] in ("healthy", "stable-degraded"):
+            label = f"settles, {name}" if len(points) > 1 else "settles"
+            lines.append(Series(label, (x[0], x[-1]), (limit, limit), kind="reference", dash="6 4"))
         words.append(curve["of"])
     real = {(fate["real"], fate["real_is"]) for fate in fates.values() if fate["real_is"] == "real data"}
     ends = [float(t) for line in lines for t in (line.x[0], line.x[-1])] or [1.0]
@@ -139,7 +143,7 @@ def _curves(content: dict[str, Any], row: str, points: Sequence[dict[str, Any]])
     direction = next((fate["direction"] for fate in fates.values()), "either")
     return Chart(
         NAMES.get(row, row),
-        f"{row}: {' or '.join(sorted(set(words)))} over replicates; dashed where it settles.",
+        f"{row}: {' or '.join(sorted(set(words)))} over replicates; dashed: theory.",
         "generation",
         row,
         tuple(lines),
