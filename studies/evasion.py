@@ -48,7 +48,10 @@ def rates(quick: bool) -> tuple[str, list[Series]]:
     for label, name, changes, row in CASES:
         experiment = filtered(name, changes)
         human = float(np.median(Trials(world(name, changes), [row]).values({"regime.synthetic": 0.0}, 12)))
-        line, budget = Line(row, True, float(f"{human / 2:.3g}")), 400 if quick else 1200
+        line, budget = (
+            Line(row, True, float(f"{(0.85 if row == 'entropy' else 0.5) * human:.3g}")),
+            400 if quick else 1200,
+        )
         try:
             steady = tipping(experiment, "curator.0.tpr", 0.0, 0.999, line, budget=budget)
         except NotBracketed as error:
@@ -57,7 +60,7 @@ def rates(quick: bool) -> tuple[str, list[Series]]:
             continue
         crossing, generations = steady.crossing, experiment.generations
         # a detector that starts at 0.95 and loses the same in every generation: how low may it be at the end?
-        at = [point for point in steady.curve]
+        at = steady.curve
         curves.append(
             Series(label, tuple(p.value for p in at), tuple(p.typical / human for p in at), group=len(curves))
         )

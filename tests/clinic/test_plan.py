@@ -127,6 +127,43 @@ def test_a_census_is_read_with_its_interval(tmp_path: Path) -> None:
         read_question(asked("site=d"))
 
 
+def test_rates_come_from_an_evaluation_of_a_detector(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    words = {
+        "human": ["the", "sea", "was", "dark", "and", "we", "went", "on", "by", "night"],
+        "ai": ["as", "a", "model", "the", "answer", "is", "sure", "and", "clear"],
+    }
+    for part in ("fit", "own", "test"):
+        rows = [
+            {"id": f"{part}{i}", "text": " ".join(rng.choice(words[kind], 12)) + f" {rng.integers(99)}", "label": kind}
+            for i in range(150)
+            for kind in ("human", "ai")
+        ]
+        (tmp_path / f"{part}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    detector, ready = str(tmp_path / "d"), str(tmp_path / "c")
+    assert (
+        command_line(
+            ["detect", "fit", str(tmp_path / "fit.jsonl"), "-o", detector, "--kind", "ngrams", "--allow-artefacts"]
+        )
+        == 0
+    )
+    own = str(tmp_path / "own.jsonl")
+    assert (
+        command_line(
+            ["detect", "calibrate", detector, "--human", own, "--synthetic", own, "-o", ready, "--fpr", "0.05"]
+        )
+        == 0
+    )
+    capsys.readouterr()
+    assert command_line(["detect", "evaluate", ready, str(tmp_path / "test.jsonl"), "--json"]) == 0
+    (tmp_path / "rates.json").write_text(capsys.readouterr().out)
+    text = written(tmp_path, share=0.9).read_text()
+    text = text.replace("tpr = { value = 0.8, low = 0.7, high = 0.9 }\nfpr = 0.05", 'rates = "rates.json"')
+    found = read_question(written(tmp_path, text)).filters[0]
+    assert found.tpr.value > 0.9
+    assert 0 <= found.fpr.low <= found.fpr.value <= found.fpr.high < 0.15
+
+
 def test_what_cannot_be_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path, items=10, limit=0.001)
     assert command_line(["plan", str(path), "--json"]) == 1

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from remission.errors import DataError, SpecError, did_you_mean
 from remission.lab.line import Line, parse_line
+from remission.numerics.proportions import clopper_pearson
 from remission.spec import Experiment
 
 _TABLES = ("plan", "corpus", "filter", "price")
@@ -259,15 +260,17 @@ def _filter(table: Any, number: int, folder: Path) -> Filter:
             )
         return Filter(name, ranged("tpr", table["tpr"]), ranged("fpr", table["fpr"]))
     found = _json(folder / str(table["rates"]))
-    rates = {}
-    for key, rows in (("tpr", found.get("tpr")), ("fpr", found.get("fpr"))):
-        row = next((row for row in rows or [] if row.get("by", "all") == "all" or row.get("stratum") == "all"), None)
-        row = row or (rows[0] if rows and len(rows) == 1 else None)
-        if row is None:
-            raise DataError(f"'{table['rates']}' has no overall '{key}'. Give tpr and fpr yourself.")
-        row = row.get(key, row)
-        rates[key] = Ranged(float(row["value"]), float(row["low"]), float(row["high"]))
-    return Filter(name, rates["tpr"], rates["fpr"])
+    whole = next((row for row in found.get("tpr") or [] if row.get("by") == "all"), None)
+    strata = found.get("fpr") or []
+    if whole is None or whole.get("tpr", {}).get("value") is None or not strata:
+        raise DataError(
+            f"'{table['rates']}' has no detection rate over all synthetic items, or no rate of false positives. Give what `remission "
+            f"detect evaluate --json` printed for humans and synthetic items, or tpr and fpr yourself."
+        )
+    rate, n = whole["tpr"], sum(row["n"] for row in strata)
+    pooled = sum(row["n"] * row["value"] for row in strata) / n  # the humans of all strata together
+    low, high = clopper_pearson(pooled * n, n)
+    return Filter(name, Ranged(rate["value"], rate["low"], rate["high"]), Ranged(pooled, low, high))
 
 
 def _json(path: Path) -> dict[str, Any]:
