@@ -150,7 +150,7 @@ def test_rates_come_from_an_evaluation_of_a_detector(tmp_path: Path, capsys: pyt
     own = str(tmp_path / "own.jsonl")
     assert (
         command_line(
-            ["detect", "calibrate", detector, "--human", own, "--synthetic", own, "-o", ready, "--fpr", "0.05"]
+            ["detect", "calibrate", detector, "--human", own, "--synthetic", own, "-o", ready, "--max-fpr", "0.05"]
         )
         == 0
     )
