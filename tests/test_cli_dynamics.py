@@ -39,6 +39,7 @@ def test_tables_and_page(file: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     text = page.read_text()
     assert "Where world.toml ends" in text
     assert "Beside theory" in text
+    assert "theory (" in text  # the law drawn over the trajectories
     assert text.count('<svg class="plot"') == 6
 
 

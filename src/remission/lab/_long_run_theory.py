@@ -80,7 +80,10 @@ def ends(experiment: Experiment, rows: set[str]) -> list[End]:
         world = experiment.world()
     found, _ = predictions(world)
     return [
-        end_of(one.values, one.law, one.metric, one.scale)
+        dataclasses.replace(
+            end_of(one.values, one.law, one.metric, one.scale),
+            curve=tuple(one.values[: experiment.generations].tolist()),
+        )
         for one in found
         if one.metric in rows and one.scale != "bound"
     ]

@@ -1,4 +1,4 @@
-"""A page of long-term answers: a verdict for every row, the trajectories with their fixed points, and theory beside them."""
+"""A page of long-term answers: a verdict for every row, the trajectories and theory beside them."""
 
 from __future__ import annotations
 
@@ -129,9 +129,8 @@ def _curves(content: dict[str, Any], row: str, points: Sequence[dict[str, Any]])
             law, values = curve["theory"]
             lines.append(Series(f"theory ({law})", x, tuple(values[: len(x)]), kind="theory", group=at))
         limit = fates[at]["limit"]["value"]
-        if math.isfinite(limit) and x and len(points) < 3 and fates[at]["verdict"] in ("healthy", "stable-degraded"):
-            label = f"settles, {name}" if len(points) > 1 else "settles"
-            lines.append(Series(label, (x[0], x[-1]), (limit, limit), kind="reference", dash="6 4"))
+        if math.isfinite(limit) and x and len(points) == 1 and fates[at]["verdict"] == "stable-degraded":
+            lines.append(Series("settles", (x[0], x[-1]), (limit, limit), kind="reference", dash="6 4"))
         words.append(curve["of"])
     real = {(fate["real"], fate["real_is"]) for fate in fates.values() if fate["real_is"] == "real data"}
     ends = [float(t) for line in lines for t in (line.x[0], line.x[-1])] or [1.0]
