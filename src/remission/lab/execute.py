@@ -179,7 +179,7 @@ def _held(experiment: Experiment, world: World) -> int:
     if experiment.fast:
         items = compared
     else:
-        times = {1, 2, world.generations, max(1, world.generations // 2)}
+        times = {1, min(2, world.generations), world.generations, max(1, world.generations // 2)}
         kept = Pool(world, wants_items=any(looks_at_training(metric) for metric in world.metrics)).holds_items
         items = compared + 2 * max(_pooled(world, t) if kept else world.budget(t) for t in times)
     return max(1, items * max(1, math.prod(world.space.shape)) + 4 * _state_size(world.space))
