@@ -27,7 +27,7 @@ CASES = (
         "100 types, temperature 0.8",
         "types",
         ("sampling.temperature=0.8", "generations=100", "samples=5000"),
-        "heterozygosity",
+        "entropy",
     ),
     ("prose (bigrams), unbiased", "prose", (), "types.alive"),
     ("prose (bigrams), temperature 0.9", "prose", ("sampling.temperature=0.9",), "types.alive"),

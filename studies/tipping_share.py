@@ -10,14 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from remission.lab._crossing import NotBracketed
+from remission.lab._crossing import Crossing, NotBracketed
 from remission.lab.line import Line
 from remission.lab.tipping import Tipping, tipping
 from remission.lab.trials import Trials
 from remission.report.content import Chart, Series
 from studies._page import figure, interval, table, world, write
-
-KEY = "regime.synthetic"
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,11 @@ class Case:
     drawn: bool = False
     hysteresis: bool = False
     part: float = 0.5  # of what human data alone has: the line
+    key: str = "regime.synthetic"  # or regime.share, of fresh data
+
+    def synthetic(self, value: float) -> float:
+        """The synthetic share at a value of the key."""
+        return value if self.key == "regime.synthetic" else 1.0 - value
 
 
 TEMPERED = tuple(
@@ -38,9 +41,10 @@ TEMPERED = tuple(
         f"100 types, temperature {tau:g}",
         "types",
         (f"sampling.temperature={tau:g}",),
-        "heterozygosity",
+        "entropy",
         tau == 0.8,
         tau == 0.8,
+        0.85,
     )
     for tau in (0.5, 0.7, 0.8, 0.9, 0.95)
 )
@@ -51,6 +55,17 @@ CASES = (
     Case("digits (mixture), bias 0.9", "digits", ("sampling.bias=0.9",), "moments.ratio", True),
     Case("100 types, unbiased", "types", (), "entropy", part=0.85),
     *TEMPERED,
+    *(
+        Case(
+            f"100 types, temperature {tau:g}, 1,000,000 items",
+            "many",
+            (f"sampling.temperature={tau:g}",),
+            "entropy",
+            part=0.85,
+            key="regime.share",
+        )
+        for tau in (0.5, 0.8)
+    ),
     Case("prose (bigrams), unbiased", "prose", (), "types.alive", True),
     Case("prose (bigrams), temperature 0.8", "prose", ("sampling.temperature=0.8",), "types.alive", True),
 )
@@ -59,13 +74,21 @@ CASES = (
 def asked(case: Case, quick: bool) -> tuple[Line, float, Tipping | None]:
     """The line, the level of human data alone, and the answer; None when the line is kept over the whole range."""
     experiment = world(case.world, case.changes)
-    human = float(np.median(Trials(experiment, [case.row]).values({KEY: 0.0}, 12)))
+    human = float(
+        np.median(Trials(experiment, [case.row]).values({case.key: 0.0 if case.synthetic(0.0) == 0.0 else 1.0}, 12))
+    )
     line = Line(case.row, True, float(f"{case.part * human:.3g}"))
     budget = 400 if quick else None
     try:
-        return line, human, tipping(experiment, KEY, 0.0, 1.0, line, budget=budget, hysteresis=case.hysteresis)
+        return line, human, tipping(experiment, case.key, 0.0, 1.0, line, budget=budget, hysteresis=case.hysteresis)
     except NotBracketed:
         return line, human, None
+
+
+def where(case: Case, crossing: Crossing) -> str:
+    """A crossing in terms of the synthetic share."""
+    ends = sorted((case.synthetic(crossing.low), case.synthetic(crossing.high)))
+    return interval(case.synthetic(crossing.value), *ends)
 
 
 def main() -> None:
@@ -87,8 +110,8 @@ def main() -> None:
         crossing, sudden = found.crossing, found.sudden
         law = next((one for one in found.theory if one.kind == "threshold" and one.start == "real"), None)
         rows.append(
-            (case.label, str(line), interval(crossing.value, crossing.low, crossing.high), found.verdict,
-             f"{100 * sudden.share:.0f} % [{100 * sudden.low:.0f}, {100 * sudden.high:.0f}]", law.value if law else "-")
+            (case.label, str(line), where(case, crossing), found.verdict,
+             f"{100 * sudden.share:.0f} % [{100 * sudden.low:.0f}, {100 * sudden.high:.0f}]", case.synthetic(law.value) if law else "-")
         )  # fmt: skip
         if case.drawn:
             points = [(point.value, point.typical / human) for point in found.curve]
@@ -97,7 +120,7 @@ def main() -> None:
             other = found.collapsed
             cured = (
                 f"At temperature 0.8 a world that has already collapsed recovers only below a synthetic share of "
-                f"{interval(other.value, other.low, other.high)}; between there and {interval(crossing.value, crossing.low, crossing.high)} both "
+                f"{where(case, other)}; between there and {where(case, crossing)} both "
                 f"a healthy and a collapsed world are stable: **the share that prevents collapse does not cure it**."
             )
     chart = Chart(

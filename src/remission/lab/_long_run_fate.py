@@ -217,6 +217,10 @@ class _Reading:
         if logs and growth == "linear":
             told = f"It grows exponentially, by a factor of {math.exp(min(speed.value, 700)):.4g} per generation."
             return self._made("incoherent", told, found, growth="exponential")
+        if down and not logs and np.nanmin(self.values) >= 0:  # a positive row ends at 0 or above it, however slowly
+            told = f"It falls with no end in sight, by {abs(speed.value):.3g} per generation ({growth}, {p})."
+            advice = "Many more generations: whether it ends at 0 or at a level above cannot be told from so few."
+            return self._made("drifting", told, found, growth=growth, advice=advice)
         word = "falls" if down else "grows"
         if growth == "logarithmic":
             told = f"It {word} without bound, like the logarithm of the generation or slower ({p})."
