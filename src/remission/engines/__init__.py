@@ -1,1 +1,1 @@
-"""Engines map a function over units of work (blocks of replicates, shards of a corpus), and nothing else."""
+"""Engines map a function over units of work (blocks of replicates, spans of a corpus), and nothing else."""

@@ -1,27 +1,23 @@
-"""Worker processes on this machine, one thread each."""
+"""Worker processes on this machine, one thread each, supervised: none that dies, hangs or swells stops the work."""
 
 from __future__ import annotations
 
-import ctypes
-import multiprocessing
 import multiprocessing.connection
-import os
-import signal
-import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from multiprocessing.reduction import ForkingPickler
+from typing import Any, Generic, TypeVar
 
+from remission.engines import _worker
+from remission.engines._worker import Worker
+from remission.engines.limits import HUNGRY, KILLED, STRIKES, Limits, Lost, sentence
 from remission.errors import RemissionError
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
 
-STRIKES = 3  # how often a unit whose worker died is tried
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # names of malloc.h
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+_LOOK = 0.1  # seconds between two looks at deadlines and memory
+_STARTS = 10  # so many workers in a row may be killed while they start
 
 
 def map_units(
@@ -39,130 +35,145 @@ def map_units(
         Exception: whatever ``function`` raised, unchanged.
     """
     if workers <= 1 or len(units) <= 1:
-        _keep_memory()
+        _worker.keep_memory()
         for unit in units:
             yield unit, function(unit)
         return
-    strikes = dict.fromkeys(range(len(units)), 0)
-    waiting = list(range(len(units)))
-    while waiting:
-        survivors: list[int] = []
-        done: set[int] = set()
-        pool = _pool(min(workers, len(waiting)))
-        try:
-            for index, result in _drain(pool, function, units, waiting, workers):
-                done.add(index)
-                yield units[index], result
-        except _WorkerDied as died:
-            for index in died.in_flight:
-                strikes[index] += 1
-                if strikes[index] >= STRIKES:
-                    raise RemissionError(
-                        f"A worker process died {STRIKES} times on the same block. The likely cause is memory: "
-                        f"lower samples, or use fewer workers. Finished blocks are safe; the same command goes on."
-                    ) from None
-            survivors = [index for index in waiting if index not in done]
-        finally:
-            _stop(pool)
-        waiting = survivors
+    for unit, result in supervise(function, units, min(workers, len(units))):
+        if isinstance(result, Lost):
+            raise RemissionError(
+                f"A worker process died {STRIKES} times on the same block. The likely cause is memory: "
+                f"lower samples, or use fewer workers. Finished blocks are safe; the same command goes on."
+            )
+        yield unit, result
 
 
-class _WorkerDied(Exception):  # noqa: N818
-    def __init__(self, in_flight: list[int]) -> None:
-        super().__init__("a worker died")
-        self.in_flight = in_flight
+def supervise(
+    function: Callable[[Unit], Result], units: Iterable[Unit], workers: int = 1, limits: Limits | None = None
+) -> Iterator[tuple[Unit, Result | Lost[Unit]]]:
+    """Yield (unit, result) as units finish, in any order; for a unit that ends its worker three times, (unit, Lost).
+
+    Every unit runs in a worker process of its own, also with one worker. A worker that dies, is past its deadline or
+    holds too much memory is ended and replaced, and its unit tried again. Only the unit a worker was at gets a strike.
+
+    Args:
+        function: picklable. A MemoryError it raises is a strike; any other exception ends the mapping.
+        units: picklable; taken one by one as workers become free.
+        workers: processes.
+        limits: of each unit.
+
+    Raises:
+        RemissionError: workers cannot be started.
+        Exception: whatever ``function`` raised, unchanged.
+    """
+    if workers < 1:
+        raise RemissionError(f"There must be at least one worker. Got {workers}.")
+    crew = _Crew(function, units, workers, limits or Limits())
+    try:
+        yield from crew.results()
+    finally:
+        crew.dismiss()
 
 
-def _drain(
-    pool: ProcessPoolExecutor,
-    function: Callable[[Unit], Result],
-    units: Sequence[Unit],
-    waiting: list[int],
-    workers: int,
-) -> Iterator[tuple[int, Result]]:
-    """Keep two units per worker in the queue, so that little is lost when the run is stopped."""
-    queue = iter(waiting)
-    pending: dict[Future[Result], int] = {}
+class _Crew(Generic[Unit, Result]):
+    """Workers, the units they are at, and those to be tried again."""
 
-    def feed() -> None:
-        while len(pending) < 2 * workers:
-            index = next(queue, None)
+    def __init__(self, function: Callable[[Unit], Result], units: Iterable[Unit], most: int, limits: Limits) -> None:
+        self._function = bytes(ForkingPickler.dumps(function))
+        self._units, self._most, self._limits = enumerate(units), most, limits
+        self._again: deque[int] = deque()
+        self._open: dict[int, Unit] = {}  # given out and not finished
+        self._strikes: dict[int, int] = {}
+        self._workers: list[Worker] = []
+        self._starts = 0  # workers in a row that were killed before they were ready
+
+    def results(self) -> Iterator[tuple[Unit, Result | Lost[Unit]]]:
+        self._feed()
+        while self._open:
+            for worker in self._ready():
+                answer = worker.answer()
+                if answer is None:
+                    yield from self._replace(worker, KILLED)
+                elif answer[0] == _worker.READY:
+                    self._starts = 0
+                elif answer[0] == _worker.STARVED:
+                    yield from self._replace(worker, HUNGRY)  # what it holds may be in a bad state
+                elif answer[0] == _worker.RAISED:
+                    raise answer[1]
+                else:
+                    unit = self._finish(worker)
+                    self._feed()  # before the result leaves: whoever takes it may take long
+                    yield unit, answer[1]
+            for worker in list(self._workers):
+                trouble = worker.trouble()
+                if trouble:
+                    yield from self._replace(worker, trouble)
+            self._feed()
+
+    def dismiss(self) -> None:
+        _worker.end_all(self._workers)
+        self._workers = []
+
+    def _ready(self) -> list[Worker]:
+        """Workers that have something to say or are gone."""
+        watched = self._limits.seconds is not None or self._limits.memory is not None
+        by_pipe: dict[Any, Worker] = {worker.pipe: worker for worker in self._workers}
+        found = multiprocessing.connection.wait([*by_pipe], _LOOK if watched else None)
+        return [by_pipe[pipe] for pipe in found]
+
+    def _finish(self, worker: Worker) -> Unit:
+        index, worker.index = worker.index, None
+        assert index is not None
+        self._strikes.pop(index, None)
+        return self._open.pop(index)
+
+    def _feed(self) -> None:
+        """Give every free worker a unit; start workers while there are units and places."""
+        for worker in self._workers:
+            if worker.index is None and not self._give(worker):
+                return
+        while len(self._workers) < self._most:
+            index = self._next()
             if index is None:
                 return
-            pending[pool.submit(function, units[index])] = index
+            worker = Worker(self._function, self._limits)
+            self._workers.append(worker)
+            worker.give(index, self._open[index])
 
-    try:
-        feed()
-        while pending:
-            finished, _ = wait(pending, return_when=FIRST_COMPLETED)
-            for future in finished:
-                result = future.result()  # before it leaves pending: a dead worker's unit is still in flight
-                index = pending.pop(future)
-                yield index, result
-            feed()
-    except BrokenProcessPool:
-        raise _WorkerDied(list(pending.values())) from None
+    def _give(self, worker: Worker) -> bool:
+        index = self._next()
+        if index is not None:
+            worker.give(index, self._open[index])
+        return index is not None
 
+    def _next(self) -> int | None:
+        if self._again:
+            return self._again.popleft()
+        for index, unit in self._units:
+            self._open[index] = unit
+            return index
+        return None
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))  # spawned workers read these before they import anything
-    try:
-        pool = ProcessPoolExecutor(
-            workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(list(sys.path),)
-        )
-        for started in [pool.submit(int) for _ in range(workers)]:  # start all while the environment is set
-            started.result()
-    except BrokenProcessPool:
-        raise RemissionError(
-            "Worker processes could not be started. In a script of your own, put the call under "
-            "if __name__ == '__main__': (new processes import the script), or use workers = 1."
-        ) from None
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-    return pool
-
-
-def _begin(path: list[str]) -> None:
-    """In the worker: find the user's modules, leave Ctrl-C to the parent."""
-    sys.path[:] = path
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _keep_memory()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _end_with_parent() -> None:
-    """In the worker: go when the parent is gone, however it ended; nobody is left to take the result."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-
-def _keep_memory() -> None:
-    """Let freed arrays be used again without a detour through the system.
-
-    Otherwise every generation's arrays are fresh pages, which the system must clear: up to half of the time. Only for
-    the GNU C library; elsewhere nothing happens.
-    """
-    try:
-        setting = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return
-    setting(_MMAP_THRESHOLD, 32 << 20)  # the largest that is allowed
-    setting(_TRIM_THRESHOLD, 512 << 20)
-
-
-def _stop(pool: ProcessPoolExecutor) -> None:
-    """End the pool and its workers now, by their own process ids."""
-    processes = list((getattr(pool, "_processes", None) or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        if process.is_alive():
-            process.terminate()
-    for process in processes:
-        process.join(5)
+    def _replace(self, worker: Worker, why: str) -> Iterator[tuple[Unit, Lost[Unit]]]:
+        """End a worker; its unit is tried again, or given up. A new one starts when there is a unit for it."""
+        self._workers.remove(worker)
+        worker.end()
+        index = worker.index
+        if not worker.ready and why == KILLED:
+            self._starts += 1
+            if worker.failed_to_start or self._starts >= _STARTS:
+                raise RemissionError(
+                    "Worker processes could not be started. In a script of your own, put the call under "
+                    "if __name__ == '__main__': (new processes import the script), or use workers = 1."
+                )
+            if index is not None:  # it never got to it
+                self._again.append(index)
+            return
+        if index is None:
+            return
+        self._strikes[index] = self._strikes.get(index, 0) + 1
+        if self._strikes[index] < STRIKES:
+            self._again.append(index)
+            return
+        unit = self._open.pop(index)
+        yield unit, Lost(unit, why, sentence(why, self._limits))
