@@ -36,6 +36,7 @@ DEEP = math.log(0.25)  # a fall of the logarithm of less than this is not yet ca
 NEAR = 0.35  # how near to 0 or 1 an exponent is called logarithmic or linear
 STEADY = 0.3  # the least exponent of a trend that bends and is called endless all the same
 RIPE = 2.0  # relaxation times before the last half of the generations begins
+SWING = 0.1  # of the margin: a swing that is smaller changes nothing, whatever its p-value
 LEFT = 0.25  # of the level: a larger change still to come is not settled
 TWO_SIDED = ("moments.variance", "moments.ratio", "moments.log-det", "moments.total")
 LOGARITHMS = ("log-det",)  # columns that are logarithms themselves
@@ -167,7 +168,8 @@ class _Reading:
         log = wants_log(self.values)
         half = np.log(self.values) if log else self.values
         cycle = period(half[:, generations // 2 :])
-        if cycle is not None:
+        size = 1.0 if log else max(abs(float(np.nanmedian(half))), abs(self.real) if math.isfinite(self.real) else 0.0)
+        if cycle is not None and cycle.amplitude >= SWING * self.margin * size:
             told = f"It comes back every {cycle.length:.3g} generations (p = {cycle.p:.2g})."
             return self._made("periodic", told, trend(self.values, "log" if log else "linear", self.level), cycle=cycle)
         linear = trend(self.values, "linear", self.level)

@@ -125,6 +125,7 @@ def _own(rest: Floats) -> Period | None:
     inner = slice(CYCLES - 1, power.size - 1)
     ratio = power / model
     ratio = ratio / np.median(ratio[inner]) * (1 - 1 / (9 * replicates)) ** 3  # the median of a gamma variable
+    ratio = np.minimum(ratio, power / _around(power))  # noise of measurement lifts all fast frequencies: no peak
     tried = np.arange(power.size)[inner]
     peaks = [k for k in tried if ratio[k] > ratio[k - 1] and ratio[k] > TALLER]
     if not peaks:
@@ -137,3 +138,13 @@ def _own(rest: Floats) -> Period | None:
     place = float((np.arange(1, power.size + 1)[near] * power[near]).sum() / power[near].sum())
     amplitude = 2 * math.sqrt(float(power[near].sum()) / (taper @ taper) / length) * float(np.median(spread[moving]))
     return Period(length / place, min(1.0, p), False, amplitude)
+
+
+def _around(power: Floats) -> Floats:
+    """The median power of the frequencies around each, its own three left out."""
+    reach = max(4, power.size // 8)
+    out = np.empty_like(power)
+    for k in range(power.size):
+        near = np.r_[power[max(0, k - reach) : max(0, k - 1)], power[k + 2 : k + reach + 1]]
+        out[k] = np.median(near)
+    return out
