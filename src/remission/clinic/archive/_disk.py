@@ -1,0 +1,130 @@
+"""Every change of the disk that an archive makes, so that each can be made to fail in tests. No link is ever followed."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from remission.errors import StoreError
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe in place of a file must not hang us
+
+
+@contextlib.contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """Errors of the operating system as StoreError."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"The archive '{folder}' cannot be used: {error.strerror or error} ({error.filename or folder}). What was "
+            "acknowledged before is kept."
+        ) from None
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Make a file that is not there yet, and have it on the disk before going on."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    try:
+        _write(handle, content)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def overwrite(path: Path, start: int, content: bytes) -> None:
+    """Write over part of a file, on the disk before going on."""
+    handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.lseek(handle, start, os.SEEK_SET)
+        _write(handle, content)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write(handle: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(handle, left) :]
+
+
+def rename(old: Path, new: Path) -> None:
+    """Give a file another name, on the disk before going on."""
+    os.rename(old, new)
+    sync_folder(new.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make_folder(path: Path) -> bool:
+    """Make a folder in one that is there; whether it is new."""
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        return False
+    return True
+
+
+def remove(path: Path) -> None:
+    """Remove a file that may be gone already."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def read(path: Path, start: int = 0, length: int | None = None, most: int = 1 << 32) -> bytes:
+    """Bytes of a regular file. Raises OSError, also for a link, a device, a pipe, or a file longer than ``most``."""
+    handle = os.open(path, _READ)
+    with os.fdopen(handle, "rb") as file:
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(f"{path.name} is no regular file")
+        if length is None and about.st_size > most:
+            raise OSError(f"{path.name} has {about.st_size:,} bytes, more than it can have")
+        file.seek(start)
+        return file.read(-1 if length is None else length)
+
+
+@contextlib.contextmanager
+def locked(path: Path, alone: bool, wait: float = 60.0) -> Iterator[None]:
+    """Hold the lock of an archive: alone to write, together with others to read. It dies with the process.
+
+    Raises:
+        StoreError: somebody else holds it longer than ``wait`` seconds.
+    """
+    try:
+        flags = (os.O_RDWR | os.O_CREAT) if alone else os.O_RDONLY
+        handle = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    except FileNotFoundError:  # a copy, or a disk that nobody can write: nobody to keep out
+        if alone:
+            raise
+        yield
+        return
+    try:
+        until = time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise StoreError(
+                        f"Another process works on '{path.parent}' and did not finish within {wait:g} s. Wait for it, or "
+                        "give it longer with --wait."
+                    ) from None
+                time.sleep(0.02)
+        yield
+    finally:
+        os.close(handle)

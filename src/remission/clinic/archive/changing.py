@@ -1,0 +1,172 @@
+"""What happens to items later: licences change, evidence is added, contents are erased by law, keys are renewed.
+
+Nothing of it alters what is there: each is one more event. Only erasing overwrites bytes, and keeps the leaf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from remission.clinic.archive.archive import Archive, now
+from remission.clinic.archive.canonical import canonical
+from remission.clinic.archive.record import ITEM, checked_evidence, checked_fields
+from remission.clinic.archive.signing import Checkpoint, Signer
+from remission.clinic.archive.writing import Writer, writing
+from remission.errors import DataError, SpecError, did_you_mean
+
+AMENDABLE = tuple(name for name in ITEM if name not in ("derived_from", "attributed_to", "generated_by"))
+
+
+def amend(
+    folder: Path,
+    signer: Signer,
+    items: Sequence[str],
+    changes: Mapping[str, str],
+    reason: str,
+    by: str,
+    wait: float = 60.0,
+) -> Checkpoint:
+    """Change fields of items, such as the licence: the old ones stay in the log.
+
+    Raises:
+        SpecError: an unknown field, an impossible value, no reason. DataError: an item that is not there.
+    """
+    for name in changes:
+        if name not in AMENDABLE:
+            raise SpecError(f"'{name}' cannot be amended. {did_you_mean(name, AMENDABLE)}")
+    if not changes:
+        raise SpecError(f"Nothing is to be changed. Name a field: {', '.join(AMENDABLE)}.")
+    _said(reason, "reason")
+    changed = checked_fields(dict(changes))
+    with writing(folder, signer, wait) as writer:
+        for item in dict.fromkeys(items):
+            _there(writer, item)
+            writer.event(
+                {"event": "amend", "item": item, "changes": changed, "reason": reason, "by": by, "time": now()}
+            )
+        return _committed(writer)
+
+
+def add_evidence(
+    folder: Path, signer: Signer, evidence: Sequence[tuple[str, dict[str, Any]]], by: str, wait: float = 60.0
+) -> Checkpoint:
+    """Add evidence of human origin, or against it, to items: pairs of an item and its evidence."""
+    checked = [(item, checked_evidence(dict(one))) for item, one in evidence]
+    with writing(folder, signer, wait) as writer:
+        for item, _ in checked:
+            _there(writer, item)
+        for item, one in checked:
+            writer.event({"event": "evidence", "item": item, "evidence": one, "by": by, "time": now()})
+        return _committed(writer)
+
+
+def erase_items(
+    folder: Path, signer: Signer, items: Sequence[str], basis: str, by: str, *, keep_record: bool = False,
+    all_copies: bool = False, wait: float = 60.0,
+) -> Checkpoint:  # fmt: skip
+    """Erase the bytes of items for good; the log keeps their leaves, with the reason.
+
+    The content is overwritten on this disk, the record likewise unless ``keep_record``. What stays are the id, the hash and
+    the size. Copies of the archive, snapshots and backups are not reached: erase there as well.
+
+    Args:
+        folder: of the archive.
+        signer: its key.
+        items: their ids.
+        basis: why, such as the request and the law.
+        by: who decided it.
+        keep_record: erase only the content.
+        all_copies: erase other items of the same content as well; else they are an error.
+        wait: seconds to wait for other writers.
+
+    Raises:
+        DataError: an item that is not there or erased already, or that shares its content with others.
+    """
+    _said(basis, "basis")
+    with writing(folder, signer, wait) as writer:
+        chosen = dict.fromkeys(items)
+        contents = {_there(writer, item)["content"] for item in chosen}
+        sharing = [
+            entry["item"]
+            for _, entry in writer.log.entries()
+            if entry["event"] == "ingest" and entry["content"] in contents and entry["item"] not in writer.log.erased
+        ]
+        others = [item for item in sharing if item not in chosen]
+        if others and not all_copies:
+            raise DataError(
+                f"{len(others)} other items have the same content, first '{others[0]}'. Erase all of them with --all-copies."
+            )
+        what = ["content"] if keep_record else ["content", "record"]
+        for item in [*chosen, *others]:
+            content = _there(writer, item)["content"]
+            fields = {"event": "tombstone", "item": item, "content": content, "erased": what}
+            writer.event(fields | {"basis": basis, "by": by, "time": now()})
+        return _committed(writer)
+
+
+def rotate(folder: Path, signer: Signer, new: Signer, wait: float = 60.0) -> Checkpoint:
+    """Hand the archive over to a new key: the old one signs the event that names it, and nothing after. Raises StoreError."""
+    with writing(folder, signer, wait) as writer:
+        if new.key in writer.log.keys:
+            raise SpecError("The new key has signed this archive before. Make another one.")
+        writer.event({"event": "key", "time": now()} | new.introduce(writer.log.origin))
+        return _committed(writer)
+
+
+def history(archive: Archive, item: str = "") -> list[dict[str, Any]]:
+    """Events of an item, or of the whole archive, in order: each with its number and the time of its checkpoint."""
+    if item:
+        archive.number(item)
+    log, found = archive.log, []
+    for number, entry in log.entries():
+        if item and entry.get("item") != item:
+            continue
+        checkpoint = log.since(log.batch_of(number))
+        shown = {name: value for name, value in entry.items() if name not in ("at", "long", "offset", "pack", "stored")}
+        found.append({"number": number, "signed": None if checkpoint is None else checkpoint.time} | shown)
+    return found
+
+
+def current(archive: Archive) -> dict[str, dict[str, Any]]:
+    """What later events say of each item: changed fields, more evidence, reviews."""
+    found: dict[str, dict[str, Any]] = {}
+    for number, entry in archive.log.entries():
+        event = entry["event"]
+        if event in ("amend", "evidence", "review"):
+            later = found.setdefault(entry["item"], {"changes": {}, "evidence": [], "reviews": []})
+            if event == "amend":
+                later["changes"] |= entry["changes"]
+            elif event == "evidence":
+                later["evidence"].append(entry["evidence"])
+            else:
+                later["reviews"].append(entry | {"number": number})
+    return found
+
+
+def as_it_is(record: dict[str, Any], later: dict[str, Any] | None) -> dict[str, Any]:
+    """A record with what happened later."""
+    if later is None:
+        return record
+    return record | later["changes"] | {"evidence": [*record.get("evidence", []), *later["evidence"]]}
+
+
+def _there(writer: Writer, item: str) -> dict[str, Any]:
+    assert writer.archive is not None
+    if item in writer.log.erased:
+        raise DataError(f"'{item}' was erased already.")
+    return writer.log.entry(writer.archive.number(item))
+
+
+def _said(text: str, name: str) -> None:
+    if not text.strip() or len(text) > 10_000:
+        raise SpecError(f"A {name} is needed: a sentence that tells others, years later, why this was done.")
+    canonical(text)
+
+
+def _committed(writer: Writer) -> Checkpoint:
+    checkpoint = writer.commit()
+    if checkpoint is None:
+        raise DataError("No item was named, so nothing was written.")
+    return checkpoint

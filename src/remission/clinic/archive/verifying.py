@@ -1,0 +1,390 @@
+"""Whether an archive is what was signed, down to the last bit, and what is wrong where it is not."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from remission.clinic.archive import _disk
+from remission.clinic.archive._contents import unpacked
+from remission.clinic.archive.archive import FOLDERS, LARGEST, stored_bytes
+from remission.clinic.archive.log import (
+    Fault,
+    Log,
+    log_file,
+    pack_file,
+    read_log,
+    records_file,
+)
+from remission.clinic.archive.signing import Checkpoint
+from remission.clinic.archive.witness import against_witness, read_witness
+from remission.clinic.archive.writing import read_promise
+
+_FILES = ("verify.py", "README.txt")
+_ROOT = {*FOLDERS, *_FILES, ".lock"}
+_HIDDEN_ENDS = {"log": ".jsonl", "records": ".jsonl", "packs": ".pack"}
+Tell = Callable[[float, float], None]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found.
+
+    Attributes:
+        faults: empty when everything is as it was signed.
+        notes: what is no fault but should be known.
+        checkpoint: the newest one that could be read.
+        origin: of the archive.
+        items: that are not erased; ``erased``: that are.
+        witnessed: checkpoints kept elsewhere that this archive agrees with.
+    """
+
+    faults: tuple[Fault, ...]
+    notes: tuple[str, ...]
+    checkpoint: Checkpoint | None
+    origin: str
+    items: int
+    erased: int
+    witnessed: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no fault."""
+        return not self.faults
+
+    def document(self) -> dict[str, Any]:
+        """As plain values."""
+        head = self.checkpoint
+        return {
+            "ok": self.ok,
+            "faults": [one.table() for one in self.faults],
+            "notes": list(self.notes),
+            "origin": self.origin,
+            "checkpoint": None
+            if head is None
+            else {"size": head.size, "time": head.time, "root": head.root, "key": head.key},
+            "items": self.items,
+            "erased": self.erased,
+            "witnessed": self.witnessed,
+        }
+
+
+def verify(
+    folder: Path, origin: str = "", witnesses: Sequence[Path] = (), wait: float = 60.0, tell: Tell | None = None
+) -> Verification:
+    """Check everything: names, log, roots, signatures, records, contents, and checkpoints kept elsewhere.
+
+    Somebody who holds the key can sign another history, and anybody can put back an older state: both are found only with a
+    witness, and a wholly different archive only with ``origin`` or a witness.
+
+    Args:
+        folder: of the archive; nothing is written.
+        origin: what the archive must be, as told by somebody else than the archive.
+        witnesses: files of checkpoints that were kept elsewhere.
+        wait: seconds to wait for somebody who is writing.
+        tell: told of progress.
+
+    Raises:
+        DataError: no archive, or no witness file.
+    """
+    kept = [checkpoint for path in witnesses for checkpoint in read_witness(path)]
+    with _disk.explained(folder), _disk.locked(folder / ".lock", False, wait):
+        log = read_log(folder)
+        looked = _Look(log, tell)
+        looked.all()
+    faults, notes = [*log.faults, *looked.faults], looked.notes
+    if origin and origin != log.origin:
+        faults.append(
+            Fault("origin", f"this is the archive {log.origin[:16]}..., not {origin[:16]}...", "log/00000000.jsonl")
+        )
+    trouble, agreed = against_witness(log, kept)
+    faults += trouble
+    if not origin and not kept:
+        notes.append(
+            "Neither an origin nor a witness was given: that the archive was not put back to an older state, or replaced as a "
+            "whole, is not checked."
+        )
+    head = next((one for one in reversed(log.checkpoints) if one is not None), None)
+    left = len(log.items) - len(log.erased)
+    return Verification(tuple(faults), tuple(notes), head, log.origin, left, len(log.erased), agreed)
+
+
+class _Look:
+    """Looks at all files of an archive whose log was read."""
+
+    def __init__(self, log: Log, tell: Tell | None) -> None:
+        self.log, self.folder, self.tell = log, log.folder, tell
+        self.faults: list[Fault] = []
+        self.notes: list[str] = []
+        self.promise = read_promise(self.folder)
+        self.loose: set[str] = set()  # of objects that should be there
+        self.packed: dict[int, int] = {}  # pack -> bytes that entries account for
+
+    def fault(self, kind: str, what: str, where: str, batch: int | None = None) -> None:
+        self.faults.append(Fault(kind, what, where, None if batch is None else self.log.since(batch)))
+
+    def all(self) -> None:
+        self._batches()
+        self._names()
+        self._fixed()
+        if any(_entries(self.folder / "incoming")):
+            self.notes.append(
+                "A command was interrupted; what it left in 'incoming' counts for nothing and goes with the next one that writes."
+            )
+
+    # --- what the log names ---------------------------------------------------------------------------------------
+
+    def _batches(self) -> None:
+        log = self.log
+        for batch in range(len(log.firsts)):
+            end = log.firsts[batch + 1] if batch + 1 < len(log.firsts) else log.size
+            try:
+                entries = self._of(batch, end)
+            except (OSError, ValueError):
+                continue  # the log has a fault there, told already
+            self._records(batch, entries)
+            self._contents(batch, entries)
+            if self.tell is not None:
+                self.tell(batch + 1, len(log.firsts))
+
+    def _of(self, batch: int, end: int) -> list[dict[str, Any]]:
+        import msgspec
+
+        data = _disk.read(log_file(self.folder, batch), most=LARGEST)
+        found = []
+        for number in range(self.log.firsts[batch], min(end, len(self.log.offsets))):
+            try:
+                entry = msgspec.json.decode(data[self.log.offsets[number] : self.log.ends[number]])
+            except (msgspec.DecodeError, ValueError):
+                continue
+            if isinstance(entry, dict) and _sound(entry):
+                found.append(entry)
+        return found
+
+    def _records(self, batch: int, entries: list[dict[str, Any]]) -> None:
+        path, name = records_file(self.folder, batch), f"records/{batch:08d}.jsonl"
+        named = [entry for entry in entries if "record" in entry]
+        try:
+            data = _disk.read(path, most=LARGEST)
+        except OSError as error:
+            if named:
+                self._gone(error, name, batch, f"{len(named)} records")
+            return
+        at = 0
+        for line, entry in enumerate(named, 1):
+            text = data[entry["at"] : entry["at"] + entry["long"]]
+            item = entry.get("item", entry.get("name", ""))
+            where = f"{name}, line {line} ('{item}')"
+            if entry["at"] != at or data[at + len(text) : at + len(text) + 1] != b"\n":
+                self.fault("record", "records do not lie one a line behind the other", where, batch)
+                return
+            at += entry["long"] + 1
+            if "record" in self.log.erased.get(entry.get("item", ""), ()):
+                if text.strip(b" "):
+                    self._not_erased("the record", entry, where)
+            elif hashlib.sha256(text).hexdigest() != entry["record"]:
+                self.fault("record", "the record is not what was signed", where, batch)
+        if at != len(data):
+            self.fault("record", f"{len(data) - at} bytes that belong to no entry", name, batch)
+
+    def _contents(self, batch: int, entries: list[dict[str, Any]]) -> None:
+        offset = 0
+        for entry in entries:
+            if entry["event"] != "ingest" or "as" in entry:
+                continue
+            if "pack" not in entry:
+                self.loose.add(entry["content"])
+                self._content(entry, f"objects/{entry['content'][:2]}/{entry['content']}", batch)
+                continue
+            where = f"packs/{batch:08d}.pack ('{entry['item']}')"
+            if entry["pack"] != batch or entry["offset"] != offset:
+                self.fault("content", "contents do not lie one behind the other", where, batch)
+                return
+            offset += entry["size"]
+            self.packed[batch] = offset
+        if batch not in self.packed:
+            return
+        name = f"packs/{batch:08d}.pack"
+        try:
+            data = _disk.read(pack_file(self.folder, batch))
+        except OSError as error:
+            self._gone(error, name, batch, f"the contents of {sum('pack' in entry for entry in entries)} items")
+            return
+        for entry in entries:
+            if "pack" in entry:
+                self._bytes(entry, data[entry["offset"] : entry["offset"] + entry["size"]], name, batch)
+        if len(data) > offset:
+            self.fault("content", f"{len(data) - offset} bytes that belong to no entry", name, batch)
+
+    def _content(self, entry: dict[str, Any], name: str, batch: int) -> None:
+        erased = bytes.fromhex(entry["content"]) in self.log.gone
+        try:
+            data = stored_bytes(self.folder, entry)
+        except OSError as error:
+            if not (erased and isinstance(error, FileNotFoundError)):
+                self._gone(error, name, batch, f"the content of '{entry['item']}'")
+            return
+        if erased:
+            self._not_erased("the content", entry, name)
+        else:
+            self._bytes(entry, data, name, batch)
+
+    def _bytes(self, entry: dict[str, Any], stored: bytes, name: str, batch: int) -> None:
+        where = f"{name} ('{entry['item']}')"
+        if bytes.fromhex(entry["content"]) in self.log.gone:
+            if stored.strip(b"\0"):
+                self._not_erased("the content", entry, where)
+            return
+        if hashlib.sha256(stored).hexdigest() != entry["stored"]:
+            short = " (it is cut off)" if len(stored) < entry["size"] else ""
+            self.fault("content", f"the content of '{entry['item']}' is not what was signed{short}", where, batch)
+            return
+        content = unpacked(stored, entry["bytes"])
+        if content is None or hashlib.sha256(content).hexdigest() != entry["content"]:
+            self.fault("content", f"'{entry['item']}' was stored as something else than its hash says", where, batch)
+
+    def _not_erased(self, what: str, entry: dict[str, Any], where: str) -> None:
+        if self.promise is not None and self.promise["batch"] == len(self.log.firsts) - 1:
+            self.notes.append(
+                f"Erasing {what} of '{entry['item']}' was interrupted; the next command that writes finishes it."
+            )
+            return
+        batch = self.log.batch_of(self.log.items[entry["item"]])
+        self.fault("not-erased", f"{what} of '{entry['item']}' was erased, and is there again", where, batch)
+
+    def _gone(self, error: OSError, name: str, batch: int, what: str) -> None:
+        kind, said = "missing", f"{what} cannot be had: {error.strerror or error}"
+        path = self.folder / name
+        if path.is_symlink():
+            kind, said = "symlink", f"a link lies in place of {what}"
+        elif path.exists() and not path.is_file():
+            kind, said = "special", f"something that is no file lies in place of {what}"
+        elif path.exists():
+            kind = "unreadable"
+        self.fault(kind, said, name, batch)
+
+    # --- what the log does not name -------------------------------------------------------------------------------
+
+    def _names(self) -> None:
+        for entry in _entries(self.folder):
+            if entry.name not in _ROOT:
+                self._stray(entry, entry.name, _ROOT)
+        for folder in FOLDERS[:-1]:
+            path = self.folder / folder
+            if path.is_symlink() or not path.is_dir():
+                self.fault(
+                    "symlink" if path.is_symlink() else "missing", "a folder of the archive is not there", folder
+                )
+                continue
+            expected = self._expected(folder)
+            for entry in _entries(path):
+                if folder == "objects":
+                    self._shard(entry)
+                elif entry.name not in expected:
+                    self._stray(entry, f"{folder}/{entry.name}", expected)
+
+    def _expected(self, folder: str) -> set[str]:
+        if folder == "objects":
+            return set()
+        batches = list(range(len(self.log.firsts)))
+        ending = _HIDDEN_ENDS[folder]
+        if folder == "packs":
+            batches = list(self.packed)
+        elif folder == "records":
+            batches = [one for one in batches if self._has_records(one)]
+        if self.promise is not None and folder != "log" and self.promise["batch"] == len(self.log.firsts):
+            batches.append(self.promise["batch"])
+        return {f"{batch:08d}{ending}" for batch in batches}
+
+    def _has_records(self, batch: int) -> bool:
+        end = self.log.firsts[batch + 1] if batch + 1 < len(self.log.firsts) else self.log.size
+        try:
+            return any("record" in entry for entry in self._of(batch, end))
+        except OSError:
+            return True
+
+    def _shard(self, entry: os.DirEntry[str]) -> None:
+        name = f"objects/{entry.name}"
+        promised = set() if self.promise is None else set(self.promise["objects"])
+        shards = {one[:2] for one in self.loose | promised} | {content.hex()[:2] for content in self.log.gone}
+        if not entry.is_dir(follow_symlinks=False) or (entry.name not in shards and any(_entries(Path(entry.path)))):
+            self._stray(entry, name, shards)
+            return
+        if entry.name not in shards and not _is_shard(entry.name):
+            self._stray(entry, name, shards)
+            return
+        for inner in _entries(Path(entry.path)):
+            gone = _unhex(inner.name) in self.log.gone  # told as not erased
+            if (inner.name not in self.loose and inner.name not in promised and not gone) or inner.name[
+                :2
+            ] != entry.name:
+                self._stray(inner, f"{name}/{inner.name}", self.loose)
+
+    def _stray(self, entry: os.DirEntry[str], where: str, expected: set[str]) -> None:
+        folded = entry.name.casefold()
+        clash = entry.name not in expected and any(one.casefold() == folded for one in expected)
+        if clash:
+            self.fault("case-clash", "a name that differs from one of the archive only in case", where)
+        else:
+            self.fault("stray", "nothing in the log speaks of this", where)
+
+    def _fixed(self) -> None:
+        try:
+            opening = self.log.entry(0)
+        except (OSError, ValueError, IndexError):
+            return
+        for name, key in (("verify.py", "verifier"), ("README.txt", "readme")):
+            try:
+                content = _disk.read(self.folder / name, most=1 << 20)
+            except OSError as error:
+                self._gone(error, name, 0, "a file that came with the archive")
+                continue
+            if hashlib.sha256(content).hexdigest() != opening.get(key):
+                self.fault("file", "a file that came with the archive was changed", name, 0)
+        lock = self.folder / ".lock"
+        if lock.is_symlink() or (lock.exists() and (not lock.is_file() or lock.stat().st_size)):
+            self.fault("stray", "the lock is no empty file", ".lock")
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            yield from sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        return
+
+
+def _is_shard(name: str) -> bool:
+    return len(name) == 2 and all(letter in "0123456789abcdef" for letter in name)
+
+
+def _unhex(name: str) -> bytes:
+    try:
+        return bytes.fromhex(name)
+    except ValueError:
+        return b""
+
+
+def _sound(entry: dict[str, Any]) -> bool:
+    """Whether the fields that are looked at have the types they should; the log tells when not."""
+    numbers = all(type(entry[name]) is int and entry[name] >= 0 for name in _NUMBERS if name in entry)
+    words = all(
+        isinstance(entry[name], str) for name in ("event", "item", "content", "record", "stored") if name in entry
+    )
+    if not numbers or not words or "event" not in entry:
+        return False
+    if entry["event"] == "ingest":
+        sha = entry.get("content", "")
+        return (
+            len(_unhex(sha)) == 32
+            and ("as" in entry or {"stored", "size"} <= set(entry))
+            and {"item", "record", "bytes"} <= set(entry)
+        )
+    return True
+
+
+_NUMBERS = ("at", "long", "bytes", "size", "offset", "pack", "as")

@@ -1,0 +1,290 @@
+"""Write to an archive: batches that are there as a whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from remission.clinic.archive import _disk
+from remission.clinic.archive._contents import packed
+from remission.clinic.archive.archive import FOLDERS, LARGEST, Archive, now
+from remission.clinic.archive.canonical import canonical
+from remission.clinic.archive.log import FORMAT, Log, log_file, object_file, pack_file, records_file
+from remission.clinic.archive.merkle import leaf_hash
+from remission.clinic.archive.readme import README, verifier
+from remission.clinic.archive.signing import Checkpoint, Signer
+from remission.errors import DataError, StoreError
+
+LOOSE = 1 << 16  # compressed bytes from which a content has a file of its own
+BATCH, BATCH_BYTES = 10_000, 64 << 20  # entries and compressed bytes after which a batch is closed
+
+
+def create(folder: Path, name: str, signer: Signer) -> Archive:
+    """Make an archive. Raises StoreError when the folder is not empty, SpecError for an unusable name."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StoreError(f"'{folder}' is there and not empty. An archive begins in a new folder.")
+    if not 0 < len(name) <= 100 or not name.isprintable():
+        raise DataError(f"The name of an archive has 1 to 100 printable characters. Got '{name[:100]}'.")
+    code = verifier()
+    with _disk.explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for one in FOLDERS:
+            _disk.make_folder(folder / one)
+        for file, content in (("verify.py", code), ("README.txt", README)):
+            _disk.write_new(folder / file, content)
+        opening = {
+            "event": "open", "format": FORMAT, "name": name, "key": signer.key, "created": now(),
+            "nonce": secrets.token_hex(16), "verifier": hashlib.sha256(code).hexdigest(),
+            "readme": hashlib.sha256(README).hexdigest(),
+        }  # fmt: skip
+        log = Log(folder)
+        log.origin = leaf_hash(canonical(opening)).hex()
+        log.keys.append(signer.key)
+        with _disk.locked(folder / ".lock", alone=True):
+            writer = Writer(log, signer)
+            writer.event(opening)
+            writer.commit()
+    return Archive(folder)
+
+
+@contextlib.contextmanager
+def writing(folder: Path, signer: Signer, wait: float = 60.0) -> Iterator[Writer]:
+    """Hold an archive for writing, alone; others wait. What an interrupted command left is put right first.
+
+    What was not committed at the end is thrown away.
+
+    Raises:
+        StoreError: somebody else holds it, the disk is full or cannot be written, or the key is not the archive's.
+        VerificationError: the log is not as it was signed; nothing is ever signed on top of that.
+    """
+    if not (folder / "log").is_dir():
+        raise DataError(f"'{folder}' is no archive: it has no folder 'log'. `remission archive init` makes one.")
+    with _disk.explained(folder), _disk.locked(folder / ".lock", True, wait):
+        archive = Archive(folder)
+        if signer.key != archive.log.keys[-1]:
+            raise StoreError(
+                f"This key ({signer.key[:16]}...) is not the one that signs '{folder}' now ({archive.log.keys[-1][:16]}...). "
+                "Give the file of that key with --key."
+            )
+        settle(archive.log)
+        yield Writer(archive.log, signer, archive)
+
+
+class Writer:
+    """Gathers events and makes them part of the archive, a batch at a time."""
+
+    def __init__(self, log: Log, signer: Signer, archive: Archive | None = None) -> None:
+        """See :func:`writing`."""
+        self.log, self.signer, self.archive = log, signer, archive
+        self.folder = log.folder
+        self._clear()
+
+    def _clear(self) -> None:
+        self._entries: list[dict[str, Any]] = []
+        self._lines: list[bytes] = []
+        self._records: list[bytes] = []
+        self._pack: list[bytes] = []
+        self._loose: dict[str, bytes] = {}
+        self._new: dict[bytes, int] = {}  # contents of this batch -> entry
+        self._items: dict[str, tuple[str, str]] = {}  # of this batch -> hashes of content and record
+        self._at = self._offset = self._weight = 0
+
+    @property
+    def pending(self) -> int:
+        """Events of the batch so far."""
+        return len(self._lines)
+
+    def ingest(self, item: str, content: bytes, record: dict[str, Any]) -> bool:
+        """Add an item to the batch, which is closed by itself when it is large; False when it is there already.
+
+        Raises:
+            DataError: the id is there with another content or record, the content was erased, or it is too large.
+        """
+        sha = hashlib.sha256(content)
+        line = canonical(record)
+        known = self.known(item, sha.hexdigest(), line)
+        if known:
+            return False
+        if sha.digest() in self.log.gone:
+            raise DataError(f"the content of '{item}' was erased once, on request; it cannot come back")
+        if len(content) > LARGEST:
+            raise DataError(f"'{item}' has {len(content):,} bytes; at most {LARGEST:,} are taken")
+        entry: dict[str, Any] = {"event": "ingest", "item": item, "content": sha.hexdigest(), "bytes": len(content)}
+        first = self._new.get(sha.digest(), self.log.contents.get(sha.digest()))
+        if first is not None:
+            entry["as"] = first
+        else:
+            entry |= self._store(sha.hexdigest(), content)
+            self._new[sha.digest()] = self.log.size + len(self._lines)
+        self._items[item] = (sha.hexdigest(), hashlib.sha256(line).hexdigest())
+        self.event(entry, line)
+        if len(self._lines) >= BATCH or self._weight >= BATCH_BYTES:
+            self.commit()
+        return True
+
+    def known(self, item: str, content: str, record: bytes) -> bool:
+        """Whether exactly this item is there. Raises DataError when another of its name is."""
+        digest = hashlib.sha256(record).hexdigest()
+        if item in self._items:
+            there = self._items[item]
+        elif item in self.log.items:
+            entry = self.log.entry(self.log.items[item])
+            there = (entry["content"], entry["record"])
+        else:
+            return False
+        if there[0] != content:
+            raise DataError(
+                f"'{item}' is there with a different content. An id never changes its meaning; choose another"
+            )
+        if there[1] != digest:
+            raise DataError(f"'{item}' is there with a different record. Change it with `remission archive amend`")
+        return True
+
+    def _store(self, sha: str, content: bytes) -> dict[str, Any]:
+        stored = packed(content)
+        self._weight += len(stored)
+        fields = {"stored": hashlib.sha256(stored).hexdigest(), "size": len(stored)}
+        if len(stored) >= LOOSE:
+            self._loose[sha] = stored
+            return fields
+        fields |= {"pack": len(self.log.firsts), "offset": self._offset}
+        self._offset += len(stored)
+        self._pack.append(stored)
+        return fields
+
+    def event(self, entry: dict[str, Any], record: bytes | None = None) -> int:
+        """Add an event to the batch, with a record (canonical JSON) where it has one; the number it will have."""
+        if record is not None:
+            entry |= {"record": hashlib.sha256(record).hexdigest(), "at": self._at, "long": len(record)}
+            self._records.append(record + b"\n")
+            self._at += len(record) + 1
+        self._entries.append(entry)
+        self._lines.append(canonical(entry))
+        return self.log.size + len(self._lines) - 1
+
+    def commit(self) -> Checkpoint | None:
+        """Make the batch part of the archive: when this returns it is on the disk, signed. None when it is empty."""
+        if not self._lines:
+            return None
+        log, batch = self.log, len(self.log.firsts)
+        tree = log.tree.copy()
+        hashes = [leaf_hash(line) for line in self._lines]
+        for leaf in hashes:
+            tree.append(leaf)
+        last = log.checkpoints[-1] if log.checkpoints else None
+        time = now() if last is None else max(now(), last.time)
+        checkpoint = self.signer.sign(Checkpoint(log.origin, tree.size, tree.root().hex(), time, ""))
+        lines = [leaf.hex().encode() + b" " + line for leaf, line in zip(hashes, self._lines, strict=True)]
+        text = b"\n".join([*lines, b"checkpoint " + checkpoint.line(), b""])
+        try:
+            self._write(batch, text)
+        except OSError:
+            with contextlib.suppress(OSError):
+                settle(log)
+            self._clear()
+            raise
+        self._note(batch, lines, tree, checkpoint)
+        if any(entry["event"] == "tombstone" for entry in self._entries):
+            erase(log, self._entries)
+        self._finish()
+        self._clear()
+        return checkpoint
+
+    def _write(self, batch: int, text: bytes) -> None:
+        """The promise first, then contents and records, the log last: its renaming is what counts."""
+        folder, incoming = self.folder, self.folder / "incoming"
+        if not incoming.is_dir():
+            _disk.make_folder(incoming)
+        promise = {"batch": batch, "objects": sorted(self._loose)}
+        _disk.write_new(incoming / "promise.part", canonical(promise))
+        _disk.rename(incoming / "promise.part", incoming / "promise.json")
+        if self._pack:
+            _disk.write_new(pack_file(folder, batch), b"".join(self._pack))
+            _disk.sync_folder(folder / "packs")
+        for sha, stored in self._loose.items():
+            path = object_file(folder, sha)
+            if _disk.make_folder(path.parent):
+                _disk.sync_folder(folder / "objects")
+            _disk.write_new(path, stored)
+            _disk.sync_folder(path.parent)
+        if self._records:
+            _disk.write_new(records_file(folder, batch), b"".join(self._records))
+            _disk.sync_folder(folder / "records")
+        _disk.write_new(incoming / "log.part", text)
+        _disk.rename(incoming / "log.part", log_file(folder, batch))
+
+    def _note(self, batch: int, lines: list[bytes], tree: Any, checkpoint: Checkpoint) -> None:
+        log, start = self.log, 0
+        log.firsts.append(log.size)
+        for place, (entry, line) in enumerate(zip(self._entries, lines, strict=True)):
+            log.offsets.append(start + 65)
+            log.ends.append(start + len(line))
+            start += len(line) + 1
+            reason = log.take(log.firsts[-1] + place, entry, batch)
+            if reason:
+                raise AssertionError(reason)
+        log.tree = tree
+        log.checkpoints.append(checkpoint)
+
+    def _finish(self) -> None:
+        _disk.remove(self.folder / "incoming" / "promise.json")
+        _disk.sync_folder(self.folder / "incoming")
+
+
+def settle(log: Log) -> None:
+    """Put right what an interrupted command left: take back a batch that was not finished, finish erasing."""
+    folder, incoming = log.folder, log.folder / "incoming"
+    if not incoming.is_dir():
+        return
+    promise = read_promise(folder)
+    if promise is not None:
+        batch = promise["batch"]
+        if log_file(folder, batch).exists():
+            begin = log.firsts[batch] if batch < len(log.firsts) else log.size
+            erase(log, [entry for _, entry in log.entries(begin)] if begin < log.size else [])
+        else:
+            _disk.remove(pack_file(folder, batch))
+            _disk.remove(records_file(folder, batch))
+            for sha in promise["objects"]:
+                if bytes.fromhex(sha) not in log.contents:
+                    _disk.remove(object_file(folder, sha))
+    for path in sorted(incoming.iterdir(), key=lambda path: path.name == "promise.json"):  # the promise last
+        _disk.remove(path)
+
+
+def read_promise(folder: Path) -> dict[str, Any] | None:
+    """What an interrupted command was about to write; None when nothing was begun."""
+    try:
+        found = json.loads(_disk.read(folder / "incoming" / "promise.json", most=LARGEST))
+        names = found["objects"]
+        sound = type(found["batch"]) is int and all(
+            len(bytes.fromhex(one)) == 32 and one == one.lower() for one in names
+        )
+        return dict(found) if sound else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def erase(log: Log, entries: list[dict[str, Any]]) -> None:
+    """Overwrite what these tombstones name; harmless when it is done already."""
+    for entry in entries:
+        if entry["event"] != "tombstone":
+            continue
+        number = log.items[entry["item"]]
+        ingest = log.entry(number)
+        if "record" in entry["erased"]:
+            _disk.overwrite(records_file(log.folder, log.batch_of(number)), ingest["at"], b" " * ingest["long"])
+        if "content" in entry["erased"]:
+            holder = log.entry(ingest["as"]) if "as" in ingest else ingest
+            if "pack" in holder:
+                _disk.overwrite(pack_file(log.folder, holder["pack"]), holder["offset"], b"\0" * holder["size"])
+            else:
+                path = object_file(log.folder, ingest["content"])
+                _disk.remove(path)
+                if path.parent.is_dir():
+                    _disk.sync_folder(path.parent)

@@ -1,0 +1,360 @@
+"""Every kind of damage is found, with what, where and since which checkpoint."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from remission.clinic.archive.archive import Archive
+from remission.clinic.archive.canonical import canonical, parse
+from remission.clinic.archive.changing import amend, erase_items
+from remission.clinic.archive.log import object_file
+from remission.clinic.archive.merkle import leaf_hash, root_of
+from remission.clinic.archive.signing import Checkpoint, Signer, new_signer, read_checkpoint
+from remission.clinic.archive.verifying import Verification, verify
+from remission.clinic.archive.witness import add_to_witness
+from remission.clinic.archive.writing import create, writing
+from remission.errors import StoreError, VerificationError
+
+from .archive_tools import record_of, rejects, standalone
+
+BATCHES, EACH = 4, 5
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small archive of several batches, its key and a witness of the last checkpoint."""
+    place = tmp_path_factory.mktemp("faults")
+    signer = new_signer(place / "key")
+    create(place / "archive", "faults", signer)
+    rng = random.Random(5)
+    with writing(place / "archive", signer) as writer:
+        for batch in range(BATCHES):
+            for number in range(EACH):
+                item = f"{batch}-{number}"
+                writer.ingest(item, rng.randbytes(70_000 if number == 4 else 60), record_of(item))
+            writer.commit()
+    shutil.copytree(place / "archive", place / "earlier")
+    amend(place / "archive", signer, ["1-1"], {"licence": "MIT"}, "a better one", "us")
+    erase_items(place / "archive", signer, ["0-0"], "on request", "us")
+    add_to_witness(place / "witness", Archive(place / "archive").log)
+    return place
+
+
+@pytest.fixture
+def place(whole: Path, tmp_path: Path) -> Path:
+    shutil.copytree(whole, tmp_path / "copy", symlinks=True)
+    return tmp_path / "copy"
+
+
+def look(place: Path, witness: bool = False) -> Verification:
+    return verify(place / "archive", witnesses=[place / "witness"] if witness else [])
+
+
+def test_the_whole_one_is_whole(whole: Path) -> None:
+    assert look(whole, witness=True).ok
+    assert not rejects(standalone(), whole / "archive", "", str(whole / "witness"))
+
+
+# --- bits ---------------------------------------------------------------------------------------------------------
+
+
+def flips(whole: Path, folder: Path, count: int, seed: int, alone: bool) -> None:
+    """Flip one bit after the other, each put back, every bit of every file being as likely."""
+    shutil.copytree(whole / "archive", folder, symlinks=True)
+    module = standalone()
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size]
+    sizes = [path.stat().st_size for path in files]
+    rng = random.Random(seed)
+    kinds = set()
+    for turn in range(count):
+        # half of the flips by size, half by file, so that short files are hit as well
+        path = rng.choices(files, sizes)[0] if turn % 2 else rng.choice(files)
+        at, bit = rng.randrange(path.stat().st_size), 1 << rng.randrange(8)
+        data = path.read_bytes()
+        path.write_bytes(data[:at] + bytes([data[at] ^ bit]) + data[at + 1 :])
+        where = f"{path.relative_to(folder)}, byte {at}, bit {bit}"
+        if alone:
+            assert rejects(module, folder), where
+        else:
+            found = verify(folder)
+            assert found.faults, where
+            told = [fault for fault in found.faults if fault.where.startswith(str(path.relative_to(folder)))]
+            assert told, (where, found.faults)
+            kinds |= {fault.kind for fault in told}
+            checkpoint_gone = path.parent.name == "log" and path.name == sorted(os.listdir(folder / "log"))[-1]
+            assert told[0].since is not None or checkpoint_gone or "log" in told[0].where, (where, told)
+        path.write_bytes(data)
+    assert alone or {"entry", "record", "content", "file"} <= kinds
+    assert verify(folder).ok
+
+
+def test_flipped_bits(whole: Path, tmp_path: Path) -> None:
+    flips(whole, tmp_path / "flips", 500, 1, alone=False)
+
+
+def test_flipped_bits_and_the_stand_alone_verifier(whole: Path, tmp_path: Path) -> None:
+    flips(whole, tmp_path / "flips", 300, 2, alone=True)
+
+
+@pytest.mark.slow
+def test_ten_thousand_flipped_bits(whole: Path, tmp_path: Path) -> None:
+    flips(whole, tmp_path / "flips", 10_000, 3, alone=False)
+
+
+@pytest.mark.slow
+def test_ten_thousand_flipped_bits_and_the_stand_alone_verifier(whole: Path, tmp_path: Path) -> None:
+    flips(whole, tmp_path / "flips", 10_000, 4, alone=True)
+
+
+# --- files and lines ----------------------------------------------------------------------------------------------
+
+
+def lines(path: Path) -> list[bytes]:
+    return path.read_bytes().split(b"\n")
+
+
+def write(path: Path, found: list[bytes]) -> None:
+    path.write_bytes(b"\n".join(found))
+
+
+def big(archive: Path) -> Path:
+    return object_file(
+        archive, next(entry["content"] for _, entry in Archive(archive).log.entries() if entry.get("item") == "1-4")
+    )
+
+
+def swap_objects(archive: Path) -> None:
+    one, other = sorted(path for path in (archive / "objects").rglob("*") if path.is_file())[:2]
+    data = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(data)
+
+
+def swap_in_pack(archive: Path) -> None:
+    path = archive / "packs" / "00000001.pack"
+    entries = [entry for _, entry in Archive(archive).log.entries() if entry.get("pack") == 1]
+    data = path.read_bytes()
+    pieces = [data[entry["offset"] : entry["offset"] + entry["size"]] for entry in entries]
+    path.write_bytes(b"".join([pieces[1], pieces[0], *pieces[2:]]))
+
+
+def edit_metadata(archive: Path) -> None:
+    path = archive / "records" / "00000001.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"2019-04-01", b"2018-04-01", 1))
+
+
+def edit_metadata_and_hashes(archive: Path) -> None:
+    """Somebody without the key changes a record and everything that can be computed from it."""
+    edit_metadata(archive)
+    record = lines(archive / "records" / "00000001.jsonl")[0]
+    path = archive / "log" / "00000001.jsonl"
+    found = lines(path)
+    entry = parse(found[0][65:]) or {}
+    import hashlib
+
+    entry["record"] = hashlib.sha256(record).hexdigest()
+    found[0] = leaf_hash(canonical(entry)).hex().encode() + b" " + canonical(entry)
+    write(path, found)
+
+
+def line_change(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[Path], None]:
+    def apply(archive: Path) -> None:
+        path = archive / "log" / "00000001.jsonl"
+        write(path, change(lines(path)))
+
+    return apply
+
+
+def symlink_of(name: str) -> Callable[[Path], None]:
+    def apply(archive: Path) -> None:
+        path = big(archive) if name == "object" else archive / name
+        moved = archive.parent / "elsewhere"
+        shutil.move(path, moved)
+        path.symlink_to(moved)
+
+    return apply
+
+
+def special(make: Callable[[Path], None]) -> Callable[[Path], None]:
+    def apply(archive: Path) -> None:
+        path = big(archive)
+        path.unlink()
+        make(path)
+
+    return apply
+
+
+def bind(path: Path) -> None:
+    here = os.getcwd()
+    os.chdir(path.parent)  # names of sockets may not be long
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(path.name)
+    os.chdir(here)
+
+
+def resigned(archive: Path) -> None:
+    """A checkpoint by another key over the same entries."""
+    path = archive / "log" / "00000002.jsonl"
+    found = lines(path)
+    checkpoint = read_checkpoint(found[-2].partition(b" ")[2])
+    assert checkpoint is not None
+    stranger = new_signer(archive.parent / "stranger")
+    found[-2] = b"checkpoint " + stranger.sign(checkpoint).line()
+    write(path, found)
+
+
+def case_clash(archive: Path) -> None:
+    path = big(archive)
+    shutil.copy(path, path.with_name(path.name.upper()))
+
+
+def un_erase(archive: Path) -> None:
+    path = archive / "packs" / "00000001.pack"
+    data = path.read_bytes()
+    assert data[:1] == b"\0"
+    path.write_bytes(b"(" + data[1:])
+
+
+def swap_batches(archive: Path) -> None:
+    one, other = archive / "log" / "00000001.jsonl", archive / "log" / "00000002.jsonl"
+    one.rename(archive / "log" / "x")
+    other.rename(one)
+    (archive / "log" / "x").rename(other)
+
+
+FAULTS: dict[str, tuple[Callable[[Path], None], str, str]] = {
+    "delete an object": (lambda a: big(a).unlink(), "missing", "objects/"),
+    "delete a pack": (lambda a: (a / "packs" / "00000002.pack").unlink(), "missing", "packs/00000002"),
+    "delete records": (lambda a: (a / "records" / "00000002.jsonl").unlink(), "missing", "records/00000002"),
+    "delete a batch in the middle": (lambda a: (a / "log" / "00000002.jsonl").unlink(), "missing", "log/00000002"),
+    "delete an entry": (line_change(lambda x: [x[0], *x[2:]]), "root", "log/00000001"),
+    "truncate an object": (lambda a: os.truncate(big(a), 1000), "content", "objects/"),
+    "truncate a pack": (lambda a: os.truncate(a / "packs" / "00000002.pack", 100), "content", "packs/00000002"),
+    "truncate records": (lambda a: os.truncate(a / "records" / "00000002.jsonl", 100), "record", "records/00000002"),
+    "truncate the log": (lambda a: os.truncate(a / "log" / "00000002.jsonl", 900), "truncated", "log/00000002"),
+    "lengthen a pack": (lambda a: os.truncate(a / "packs" / "00000002.pack", 9000), "content", "packs/00000002"),
+    "swap objects": (swap_objects, "content", "objects/"),
+    "swap contents of a pack": (swap_in_pack, "content", "packs/00000001"),
+    "swap entries": (line_change(lambda x: [x[1], x[0], *x[2:]]), "root", "log/00000001"),
+    "swap batches": (swap_batches, "root", "log/00000001"),
+    "double an entry": (line_change(lambda x: [x[0], *x]), "root", "log/00000001"),
+    "insert an entry": (line_change(lambda x: [leaf_hash(b"{}").hex().encode() + b" {}", *x]), "root", "log/00000001"),
+    "insert an object": (lambda a: (a / "objects" / "00" / ("0" * 64)).parent.mkdir() or (a / "objects" / "00" / ("0" * 64)).write_bytes(b"x"), "stray", "objects/00"),
+    "insert an object beside others": (lambda a: (big(a).parent / (big(a).parent.name + "0" * 62)).write_bytes(b"x"), "stray", "objects/"),
+    "insert a pack": (lambda a: (a / "packs" / "00000009.pack").write_bytes(b"x"), "stray", "packs/00000009"),
+    "insert a file": (lambda a: (a / "more.txt").write_bytes(b"x"), "stray", "more.txt"),
+    "insert a batch": (lambda a: shutil.copy(a / "log" / "00000004.jsonl", a / "log" / "00000007.jsonl"), "root", "log/00000007"),
+    "edit metadata": (edit_metadata, "record", "records/00000001"),
+    "edit metadata and its hashes": (edit_metadata_and_hashes, "root", "log/00000001"),
+    "wrong key": (resigned, "key", "log/00000002"),
+    "symlink in place of an object": (symlink_of("object"), "symlink", "objects/"),
+    "symlink in place of a pack": (symlink_of("packs/00000002.pack"), "symlink", "packs/00000002"),
+    "symlink in place of records": (symlink_of("records/00000002.jsonl"), "symlink", "records/00000002"),
+    "symlink in place of a batch": (symlink_of("log/00000002.jsonl"), "symlink", "log/00000002"),
+    "symlink in place of a folder": (symlink_of("packs"), "symlink", "packs"),
+    "symlink in place of the verifier": (symlink_of("verify.py"), "symlink", "verify.py"),
+    "pipe in place of an object": (special(os.mkfifo), "special", "objects/"),
+    "socket in place of an object": (special(bind), "special", "objects/"),
+    "folder in place of an object": (special(os.mkdir), "special", "objects/"),
+    "names that clash in case": (case_clash, "case-clash", "objects/"),
+    "folders that clash in case": (lambda a: (a / "LOG").mkdir(), "case-clash", "LOG"),
+    "erased bytes come back": (un_erase, "not-erased", "packs/00000001"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_are_found_and_located(name: str, place: Path) -> None:
+    break_it, kind, where = FAULTS[name]
+    last = Archive(place / "archive").head
+    break_it(place / "archive")
+    found = look(place)
+    told = [fault for fault in found.faults if fault.kind == kind and fault.where.startswith(where)]
+    assert told, found.faults
+    if kind not in ("stray", "case-clash") and name not in ("symlink in place of a folder",) and where[:3] != "log":
+        since = told[0].since
+        assert since is not None
+        assert 1 <= since.size <= last.size
+    if name not in ("folders that clash in case",):  # an empty folder is nothing to the short verifier
+        assert rejects(standalone(), place / "archive")
+    broken_log = where.startswith("log/")
+    if broken_log:
+        with pytest.raises(VerificationError, match="archive verify"):
+            Archive(place / "archive")
+
+
+def test_nothing_is_signed_on_top_of_a_broken_log(place: Path) -> None:
+    from remission.clinic.archive.signing import load_signer
+
+    line_change(lambda x: [x[0], *x])(place / "archive")
+    before = sorted((path, path.stat().st_mtime_ns) for path in (place / "archive" / "log").iterdir())
+    with pytest.raises(VerificationError), writing(place / "archive", load_signer(place / "key")):
+        pass
+    assert sorted((path, path.stat().st_mtime_ns) for path in (place / "archive" / "log").iterdir()) == before
+
+
+# --- what only somebody else's memory can find --------------------------------------------------------------------
+
+
+def test_rollback_needs_a_witness(place: Path) -> None:
+    shutil.rmtree(place / "archive")
+    (place / "earlier").rename(place / "archive")
+    assert look(place).ok  # validly signed, and complete
+    found = look(place, witness=True)
+    assert [(fault.kind, fault.what) for fault in found.faults] == [
+        ("rollback", "the witness saw 23 entries, and now there are 21")
+    ]
+    assert not rejects(standalone(), place / "archive")
+    assert rejects(standalone(), place / "archive", "", str(place / "witness"))
+
+
+def forked(place: Path, signer: Signer) -> None:
+    """The holder of the key signs another history of the same length."""
+    shutil.rmtree(place / "archive" / "log")
+    (place / "archive" / "log").mkdir()
+    leaves: list[bytes] = []
+    origin, last = "", b""
+    for number in range(BATCHES + 3):
+        source = lines(place / "whole" / "log" / f"{number:08d}.jsonl")
+        found = []
+        for line in source[:-2]:
+            entry = parse(line[65:]) or {}
+            if entry["event"] == "amend":
+                entry["reason"] = "another one"
+            leaves.append(leaf_hash(canonical(entry)))
+            origin = origin or leaves[0].hex()
+            found.append(leaves[-1].hex().encode() + b" " + canonical(entry))
+        old = read_checkpoint(source[-2].partition(b" ")[2])
+        assert old is not None
+        last = signer.sign(Checkpoint(origin, len(leaves), root_of(leaves).hex(), old.time, "")).line()
+        write(place / "archive" / "log" / f"{number:08d}.jsonl", [*found, b"checkpoint " + last, b""])
+
+
+def test_fork_needs_a_witness(place: Path) -> None:
+    from remission.clinic.archive.signing import load_signer
+
+    shutil.copytree(place / "archive", place / "whole")
+    forked(place, load_signer(place / "key"))
+    assert look(place).ok  # the key was used: nothing in the archive can tell
+    found = look(place, witness=True)
+    assert [fault.kind for fault in found.faults] == ["fork"]
+    assert found.faults[0].since is not None
+    assert rejects(standalone(), place / "archive", "", str(place / "witness"))
+    with pytest.raises(StoreError, match="does not agree"):
+        add_to_witness(place / "witness", Archive(place / "archive").log)
+
+
+def test_another_archive_needs_an_origin_or_a_witness(place: Path, tmp_path: Path) -> None:
+    origin = Archive(place / "archive").origin
+    create(tmp_path / "other", "faults", new_signer(tmp_path / "other-key"))
+    assert verify(tmp_path / "other").ok
+    assert "Neither an origin nor a witness" in verify(tmp_path / "other").notes[0]
+    assert [fault.kind for fault in verify(tmp_path / "other", origin).faults] == ["origin"]
+    assert {fault.kind for fault in verify(tmp_path / "other", "", [place / "witness"]).faults} == {"origin"}
+    assert rejects(standalone(), tmp_path / "other", origin)
