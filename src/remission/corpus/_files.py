@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import gzip
 import io
+import json
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import IO, Any, Literal
 
 from remission.errors import DataError, did_you_mean
 
-TABLES = {".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet"}
+TABLES = {".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".warc", ".wet"}
 TEXTS = {".txt", ".md"}
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
 PACKED = {".gz", ".zst"}
@@ -35,7 +36,8 @@ def suffix(path: Path) -> str:
 def expand(paths: Sequence[str | Path], takes: Literal["text", "picture", "file"]) -> tuple[list[Path], list[str]]:
     """The files to read, in the order of the paths and by name within a folder; and those of folders left out.
 
-    In a folder that holds tables, .txt and .md files are notes about them (README.md), not documents.
+    In a folder that holds tables, .txt and .md files are notes about them (README.md), not documents. Of a Hugging Face data
+    set saved to disk, the files that its ``state.json`` names are read; other .arrow files of a folder are not.
     """
     known = TABLES | TEXTS if takes == "text" else PICTURES
     found: list[Path] = []
@@ -44,7 +46,7 @@ def expand(paths: Sequence[str | Path], takes: Literal["text", "picture", "file"
         path = Path(given).expanduser()
         if path.is_dir():
             inside = [file for file in sorted(path.rglob("*")) if file.is_file() and not _hidden(file, path)]
-            chosen = [file for file in inside if suffix(file) in known]
+            chosen = [file for file in _saved(inside) if suffix(file) in known]
             if any(suffix(file) in TABLES for file in chosen):
                 chosen = [file for file in chosen if suffix(file) in TABLES]
             ignored += [str(file) for file in inside if file not in set(chosen)]
@@ -61,6 +63,25 @@ def expand(paths: Sequence[str | Path], takes: Literal["text", "picture", "file"
                 raise DataError(f"'{given}' does not exist, and no file matches it as a pattern.{hint}")
             found += [_known(file, known, takes) for file in matching if file.is_file()]
     return list(dict.fromkeys(found)), ignored
+
+
+def _saved(inside: list[Path]) -> list[Path]:
+    """Files without those of saved data sets that hold no documents: their descriptions, and what caches left."""
+    told = {file for file in inside if file.name in ("state.json", "dataset_info.json", "dataset_dict.json")}
+    arrows = {file.parent for file in inside if suffix(file) == ".arrow"}
+    named: set[Path] = set()
+    for state in (file for file in told if file.name == "state.json" and file.parent in arrows):
+        try:
+            content = json.loads(state.read_bytes()[:PIECE])
+            named |= {state.parent / Path(str(row["filename"])).name for row in content["_data_files"]}
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            continue
+    above = {folder.parent for folder in arrows} | arrows
+    return [
+        file
+        for file in inside
+        if (file in named if suffix(file) == ".arrow" else not (file in told and file.parent in above))
+    ]
 
 
 def _hidden(file: Path, folder: Path) -> bool:

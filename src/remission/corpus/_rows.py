@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from remission.corpus._files import FREE, TROUBLE, lines, opened, said, suffix
+from remission.errors import need
 
 LONGEST = 64 << 20  # bytes of a line; longer ones are set aside unread
 Found = tuple[int | None, dict[str, Any] | str]  # the line and the row, or the reason why there is none
@@ -36,6 +40,10 @@ def rows(path: Path, text: str, paragraphs: bool) -> Iterator[Found]:
             yield from _table(path, "\t" if kind == ".tsv" else ",")
         elif kind == ".parquet":
             yield from _parquet(path)
+        elif kind == ".arrow":
+            yield from _arrow(path)
+        elif kind in (".warc", ".wet"):
+            yield from _warc(path, text)
         else:
             yield from _plain(path, text, paragraphs)
     except TROUBLE as error:
@@ -57,7 +65,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER = json.JSONDecoder(object_pairs_hook=_once)
 
 
-def _row(line: bytes) -> dict[str, Any] | str:
+def row_of(line: bytes) -> dict[str, Any] | str:
+    """The row of a line of JSONL, or why it is none."""
     try:
         row = _DECODER.decode(line.decode("utf-8").strip())
     except UnicodeDecodeError:
@@ -77,7 +86,7 @@ def _json_lines(path: Path) -> Iterator[Found]:
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
         if line.strip():
-            yield number, _row(line)
+            yield number, row_of(line)
 
 
 def _json(path: Path) -> Iterator[Found]:
@@ -139,17 +148,149 @@ def _parquet(path: Path) -> Iterator[Found]:
         with pq.ParquetFile(path) as file:
             number = 0
             for batch in file.iter_batches(batch_size=1024):
-                columns = {name: batch.column(place) for place, name in enumerate(batch.schema.names)}
-                flat = {
-                    name: column.to_pylist()
-                    for name, column in columns.items()
-                    if not (pa.types.is_nested(column.type) or pa.types.is_binary(column.type))
-                }
-                for place in range(batch.num_rows):
+                for row in _flat(batch):
                     number += 1
-                    yield number, {name: values[place] for name, values in flat.items()}
+                    yield number, row
     except pa.ArrowException as error:
         yield None, f"the file cannot be read: {said(error)}"
+
+
+def _flat(batch: Any) -> Iterator[dict[str, Any]]:
+    """The rows of an Arrow batch without nested and binary columns."""
+    import pyarrow as pa
+
+    columns = {name: batch.column(place) for place, name in enumerate(batch.schema.names)}
+    flat = {
+        name: column.to_pylist()
+        for name, column in columns.items()
+        if not (pa.types.is_nested(column.type) or pa.types.is_binary(column.type))
+    }
+    for place in range(batch.num_rows):
+        yield {name: values[place] for name, values in flat.items()}
+
+
+def _arrow(path: Path) -> Iterator[Found]:
+    import pyarrow as pa
+
+    number = 0
+    try:
+        for batch in arrow_batches(path):
+            for row in _flat(batch):
+                number += 1
+                yield number, row
+    except pa.ArrowException as error:
+        yield None, f"the file cannot be read: {said(error)}"
+
+
+def arrow_batches(path: Path, columns: Collection[str] | None = None) -> Iterator[Any]:
+    """Batches of an Arrow file or stream, checked before anybody looks into them.
+
+    Offsets of a made-up file may point anywhere, so every batch is validated in full. Extension types that run code when
+    they are loaded (CVE-2023-47248) are refused. Columns that are not wanted are not unpacked.
+    """
+    import pyarrow as pa
+
+    with pa.OSFile(str(path), "rb") as file:
+        tabled = file.read(6) == b"ARROW1"
+        file.seek(0)
+        opened_as = pa.ipc.open_file if tabled else pa.ipc.open_stream
+        names = opened_as(file).schema.names
+        wanted = [place for place, name in enumerate(names) if columns is None or name in columns]
+        file.seek(0)
+        with opened_as(file, options=pa.ipc.IpcReadOptions(included_fields=wanted)) as reader:
+            for field in reader.schema:
+                if isinstance(field.type, pa.BaseExtensionType):
+                    raise pa.ArrowInvalid(f"the column '{field.name}' is of an extension type, {field.type}")
+            for batch in (reader.get_batch(place) for place in range(reader.num_record_batches)) if tabled else reader:
+                batch.validate(full=True)
+                yield batch
+        if not tabled:  # a stream that was cut between two batches ends without a word
+            file.seek(-8, 2)
+            if file.read(8) != b"\xff\xff\xff\xff\0\0\0\0":
+                raise pa.ArrowInvalid("it breaks off: the mark of its end is missing")
+
+
+def _warc(path: Path, text: str) -> Iterator[Found]:
+    """Records of extracted text (``conversion``, in WET files); pages as they were sent hold no text yet."""
+    need("warc", "Reading WARC files", "fastwarc")
+    from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+    beside = (
+        WarcRecordType.warcinfo | WarcRecordType.request | WarcRecordType.metadata
+        | WarcRecordType.revisit | WarcRecordType.continuation
+    )  # fmt: skip
+    with opened(path) as file:
+        quiet = _Quiet(file)
+        records = ArchiveIterator(quiet, record_types=WarcRecordType.any_type, parse_http=False)
+        number = 0
+        while (record := _next(records)) is not None:
+            number += 1
+            headers = {name.lower(): value for name, value in record.headers.items()}
+            if not headers.get("content-length", "").strip().isdigit():
+                yield number, "a record breaks off: it does not say how long it is"
+            elif not record.record_type & beside:
+                yield number, _record(record, headers, text, record.record_type == WarcRecordType.conversion)
+        if quiet.trouble is not None:
+            raise quiet.trouble
+
+
+def _next(records: Any) -> Any:
+    """The next record, or None. A panic of the library, which is no ordinary exception, is trouble with the file."""
+    try:
+        return next(records, None)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ValueError("the reader of WARC files gave up") from None
+
+
+class _Quiet:
+    """A stream that ends where it breaks and keeps why: the reader of WARC files does not survive an exception."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._place = file, 0
+        self.trouble: Exception | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        if self.trouble is not None:
+            return b""
+        try:
+            piece = self._file.read1(size if size >= 0 else 1 << 20)  # what there is, before the trouble
+        except TROUBLE as error:
+            self.trouble = error
+            return b""
+        self._place += len(piece)
+        return piece
+
+    def tell(self) -> int:
+        return self._place
+
+
+def _record(record: Any, headers: dict[str, str], text: str, extracted: bool) -> dict[str, Any] | str:
+    if not extracted:
+        return "a record of a page as it was sent; text is read from records of type conversion (WET files)"
+    if record.content_length > LONGEST:
+        return f"a record of more than {LONGEST >> 20} MiB"
+    content = record.reader.read()
+    if len(content) < record.content_length:  # the library gives what there is without a word
+        return f"a record breaks off: {len(content)} of {record.content_length} bytes are there"
+    if not _digest_holds(headers.get("warc-block-digest", ""), content):
+        return "a record does not have the checksum it says"
+    uri = headers.get("warc-target-uri")
+    try:
+        row = {text: content.decode("utf-8"), "id": uri or headers.get("warc-record-id")}
+    except UnicodeDecodeError:
+        return "not UTF-8"
+    site = urlsplit(uri).hostname if uri else None
+    return row | {"url": uri, "source": site, "date": headers.get("warc-date")}
+
+
+def _digest_holds(digest: str, content: bytes) -> bool:
+    name, _, value = digest.partition(":")
+    if name.lower() not in ("sha1", "sha256"):
+        return True
+    found = hashlib.new(name.lower(), content)
+    return value.strip().lower() in (found.hexdigest(), base64.b32encode(found.digest()).decode().lower())
 
 
 def by_folder(path: Path) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from remission.numerics.arrays import Floats
 KEPT = ("domain", "generator", "attack", "language", "date", "source", "split", "pair")
 LONGEST_VALUE = 500  # characters of a column; more is no name of anything, and would make every row as wide
 LONGEST_TEXT = 32_000_000  # characters of a document
-_SURROGATE = re.compile("[\ud800-\udfff]")
+PIXELS = 100_000_000  # of a picture
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 Takes = Literal["text", "picture", "file", "tokens"]
 
@@ -57,7 +58,7 @@ def read_documents(
     paragraphs: bool = False,
     limit: int | None = None,
 ) -> tuple[Documents, Accounting]:
-    """Documents of files, folders and patterns: JSONL, JSON, CSV, TSV (plain, .gz, .zst), Parquet, .txt, .md, pictures.
+    """Documents of files, folders and patterns: JSONL, JSON, CSV, TSV, WARC (plain, .gz, .zst), Parquet, Arrow, .txt, .md, pictures.
 
     Bad rows (broken JSON, a missing or empty text, undecodable bytes, half characters, unknown labels...) are counted
     and set aside with reason and line, never dropped and never a crash.
@@ -122,7 +123,7 @@ class _Reader:
             self.account.set_aside(file, line, row)
             return
         self.seen.update(row)
-        if any(_word(row.get(name)) not in values for name, values in self.fields.where.items()):
+        if any(word_of(row.get(name)) not in values for name, values in self.fields.where.items()):
             self.account.dropped += 1
             return
         item, reason = self._item(row)
@@ -142,7 +143,7 @@ class _Reader:
         if self.takes == "file":
             return str(item), ""
         if self.takes == "picture":
-            return _picture(item)
+            return read_picture(item)
         if item is None:
             return None, f"no '{name}'"
         if self.takes == "tokens":
@@ -153,7 +154,7 @@ class _Reader:
             return None, f"'{name}' is empty"
         if len(item) > LONGEST_TEXT:
             return None, f"'{name}' has more than {LONGEST_TEXT:,} characters"
-        if not item.isascii() and _SURROGATE.search(item):
+        if not item.isascii() and SURROGATE.search(item):
             return None, f"'{name}' has half characters (lone surrogates)"
         return item, ""
 
@@ -166,7 +167,7 @@ class _Reader:
             "domain": fields.domain_is or row.get(fields.domain),
         }
         given["unit"] = None if fields.unit is None else row.get(fields.unit)
-        values = {name: _word(value) for name, value in given.items()}
+        values = {name: word_of(value) for name, value in given.items()}
         long = next((name for name, value in values.items() if len(value) > LONGEST_VALUE), None)
         if long is not None:
             return values, f"'{long}' has more than {LONGEST_VALUE} characters"
@@ -174,7 +175,7 @@ class _Reader:
         if label and label not in _rows.HUMAN | _rows.SYNTHETIC:
             return values, f"the label is neither human nor ai: '{label[:40]}'"
         values["label"] = "" if not label else "human" if label in _rows.HUMAN else "synthetic"
-        if any(_SURROGATE.search(value) for value in values.values() if not value.isascii()):
+        if any(SURROGATE.search(value) for value in values.values() if not value.isascii()):
             return values, "a column has half characters (lone surrogates)"
         return values, ""
 
@@ -218,7 +219,8 @@ def _tokens(item: Any, name: str) -> tuple[Any, str]:
     return (np.array(item, np.int64), "") if item else (None, f"'{name}' is empty")
 
 
-def _word(value: Any) -> str:
+def word_of(value: Any) -> str:
+    """A value of a column as a word; empty where there is none."""
     if value is None or (isinstance(value, float) and value != value):
         return ""
     if isinstance(value, bool):
@@ -226,8 +228,8 @@ def _word(value: Any) -> str:
     return value.strip() if isinstance(value, str) else str(value)
 
 
-def _picture(path: Any) -> tuple[Any, str]:
-    """A picture as bytes (h, w, 3); transparent parts on white."""
+def read_picture(path: Any, pixels: int = PIXELS) -> tuple[Any, str]:
+    """A picture as bytes (h, w, 3), transparent parts on white, and an empty reason; or None and why not."""
     from remission.errors import need
 
     need("hf", "Reading pictures", "PIL")
@@ -236,8 +238,8 @@ def _picture(path: Any) -> tuple[Any, str]:
     try:
         with Image.open(path) as file:
             image: Any = file
-            if image.size[0] * image.size[1] > 100_000_000:  # before anything is unpacked
-                return None, "more than 100 million pixels"
+            if image.size[0] * image.size[1] > pixels:  # before anything is unpacked
+                return None, f"more than {pixels / 1e6:g} million pixels"
             image.load()
             if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
                 image = image.convert("RGBA")
