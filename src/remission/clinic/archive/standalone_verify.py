@@ -56,6 +56,7 @@ def climb(value, index, size, path):  # RFC 9162, 2.1.3.2
 
 def signed(key, statement, signature, what):
     try:
+        check(bytes.fromhex(key + signature).hex() == key + signature, f"the spelling of {what}")
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(signature), statement)
     except Exception:
         check(False, f"the signature of {what}")

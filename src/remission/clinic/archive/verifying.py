@@ -146,8 +146,12 @@ class _Look:
                 entries = self._of(batch, end)
             except (OSError, ValueError):
                 continue  # the log has a fault there, told already
-            self._records(batch, entries)
-            self._contents(batch, entries)
+            try:
+                self._records(batch, entries)
+                self._contents(batch, entries)
+            except (KeyError, IndexError, TypeError):
+                if not log.faults:  # a broken log, which is told, may say anything
+                    raise
             if self.tell is not None:
                 self.tell(batch + 1, len(log.firsts))
 
@@ -370,21 +374,15 @@ def _unhex(name: str) -> bytes:
 
 
 def _sound(entry: dict[str, Any]) -> bool:
-    """Whether the fields that are looked at have the types they should; the log tells when not."""
+    """Whether the fields that are looked at are there and have the types they should; the log tells when not."""
     numbers = all(type(entry[name]) is int and entry[name] >= 0 for name in _NUMBERS if name in entry)
-    words = all(
-        isinstance(entry[name], str) for name in ("event", "item", "content", "record", "stored") if name in entry
-    )
-    if not numbers or not words or "event" not in entry:
+    words = all(isinstance(entry[name], str) for name in _WORDS if name in entry)
+    if not numbers or not words or "event" not in entry or ("record" in entry and not {"at", "long"} <= set(entry)):
         return False
-    if entry["event"] == "ingest":
-        sha = entry.get("content", "")
-        return (
-            len(_unhex(sha)) == 32
-            and ("as" in entry or {"stored", "size"} <= set(entry))
-            and {"item", "record", "bytes"} <= set(entry)
-        )
-    return True
+    return entry["event"] != "ingest" or (set(entry) in _INGEST and len(_unhex(entry["content"])) == 32)
 
 
+_WORDS = ("event", "item", "content", "record", "stored")
+_ANY = {"event", "item", "content", "bytes", "record", "at", "long"}
+_INGEST = (_ANY | {"as"}, _ANY | {"stored", "size"}, _ANY | {"stored", "size", "pack", "offset"})
 _NUMBERS = ("at", "long", "bytes", "size", "offset", "pack", "as")

@@ -105,10 +105,12 @@ class Writer:
         Raises:
             DataError: the id is there with another content or record, the content was erased, or it is too large.
         """
+        return self.ingest_line(item, content, canonical(record))
+
+    def ingest_line(self, item: str, content: bytes, line: bytes) -> bool:
+        """As :meth:`ingest`, with the record as canonical JSON."""
         sha = hashlib.sha256(content)
-        line = canonical(record)
-        known = self.known(item, sha.hexdigest(), line)
-        if known:
+        if self.known(item, sha.hexdigest(), line):
             return False
         if sha.digest() in self.log.gone:
             raise DataError(f"the content of '{item}' was erased once, on request; it cannot come back")

@@ -1,0 +1,231 @@
+"""Proofs for somebody who has nothing else; keys that change hands; witnesses."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remission.clinic.archive.archive import Archive
+from remission.clinic.archive.changing import amend, as_it_is, current, erase_items, history, rotate
+from remission.clinic.archive.proving import check_proof, prove
+from remission.clinic.archive.signing import Signer, load_signer, new_signer
+from remission.clinic.archive.verifying import verify
+from remission.clinic.archive.witness import add_to_witness, read_witness
+from remission.clinic.archive.writing import create, writing
+from remission.errors import DataError, SpecError, StoreError, VerificationError
+
+from .archive_tools import record_of, standalone
+
+
+def add(folder: Path, signer: Signer, *items: str) -> None:
+    with writing(folder, signer) as writer:
+        for item in items:
+            writer.ingest(item, f"content of {item}".encode(), record_of(item))
+        writer.commit()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """An archive whose key changed hands twice."""
+    signer = new_signer(tmp_path / "key-0")
+    create(tmp_path / "archive", "proofs", signer)
+    add(tmp_path / "archive", signer, "a", "b", "c")
+    for number in (1, 2):
+        new = new_signer(tmp_path / f"key-{number}")
+        rotate(tmp_path / "archive", signer, new)
+        signer = new
+        add(tmp_path / "archive", signer, f"later-{number}")
+    return tmp_path
+
+
+def flat(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The places of all words and numbers in a document."""
+    if isinstance(value, dict):
+        return [one for key, inner in value.items() for one in flat(inner, (*path, key))]
+    if isinstance(value, list):
+        return [one for key, inner in enumerate(value) for one in flat(inner, (*path, key))]
+    return [path]
+
+
+def test_a_proof_holds_with_nothing_else(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    archive, module = Archive(place / "archive"), standalone()
+    for item in ("a", "c", "later-1", "later-2"):
+        proof = json.loads(json.dumps(prove(archive, item)))
+        found = check_proof(proof, f"content of {item}".encode(), archive.origin)
+        assert (found.entry["item"], found.checkpoint, found.origin) == (item, archive.head, archive.origin)
+        (place / "proof.json").write_text(json.dumps(proof))
+        (place / "content").write_text(f"content of {item}")
+        module.proof(place / "proof.json", place / "content", archive.origin)
+        assert archive.origin in capsys.readouterr().out
+
+
+def test_a_proof_with_anything_changed_is_none(place: Path) -> None:
+    archive, module = Archive(place / "archive"), standalone()
+    proof, tried = prove(archive, "b"), 0
+    for path in flat(proof):
+        if path[0] in ("schema", "origin"):  # for people; the origin is the hash of the opening
+            continue
+        changed = copy.deepcopy(proof)
+        holder: Any = changed
+        for step in path[:-1]:
+            holder = holder[step]
+        old = holder[path[-1]]
+        holder[path[-1]] = old + 1 if isinstance(old, int) else old[:-1] + ("0" if old[-1] != "0" else "1")
+        with pytest.raises((VerificationError, DataError)):
+            check_proof(changed, b"content of b", archive.origin)
+        (place / "proof.json").write_text(json.dumps(changed))
+        with pytest.raises((SystemExit, ValueError, KeyError, TypeError)):
+            module.proof(place / "proof.json", "", archive.origin)
+        tried += 1
+    assert tried > 20
+    with pytest.raises(VerificationError, match="not the content"):
+        check_proof(proof, b"content of a")
+    with pytest.raises(VerificationError, match="is of the archive"):
+        check_proof(proof, None, "0" * 64)
+    for broken in ({}, {"entry": 1}, proof | {"index": True}, proof | {"path": ["zz"]}, proof | {"rotations": [1]}):
+        with pytest.raises(DataError, match="no proof"):
+            check_proof(broken)
+
+
+def test_a_key_that_was_handed_over_signs_nothing_more(place: Path) -> None:
+    with (
+        pytest.raises(StoreError, match="not the one that signs"),
+        writing(place / "archive", load_signer(place / "key-0")),
+    ):
+        pass
+    with pytest.raises(SpecError, match="signed this archive before"):
+        rotate(place / "archive", load_signer(place / "key-2"), load_signer(place / "key-0"))
+    archive = Archive(place / "archive")
+    assert len(archive.log.keys) == 3
+    # the old key signs the batch that names the new one, and the next is the new one's
+    keys = [checkpoint.key for checkpoint in archive.log.checkpoints if checkpoint is not None]
+    assert keys == [archive.log.keys[i] for i in (0, 0, 0, 1, 1, 2)]
+
+
+def test_keys_are_for_their_owner_alone(place: Path, tmp_path: Path) -> None:
+    (place / "key-2").chmod(0o644)
+    with pytest.raises(StoreError, match="chmod 600"):
+        load_signer(place / "key-2")
+    with pytest.raises(StoreError, match="never written over"):
+        new_signer(place / "key-2")
+    (tmp_path / "no-key").write_text("hello")
+    (tmp_path / "no-key").chmod(0o600)
+    with pytest.raises(DataError, match="no private key"):
+        load_signer(tmp_path / "no-key")
+    with pytest.raises(StoreError, match="cannot be read"):
+        load_signer(tmp_path / "nowhere")
+
+
+def test_witnesses_grow_and_agree(place: Path) -> None:
+    archive, witness = Archive(place / "archive"), place / "witness"
+    assert add_to_witness(witness, archive.log)
+    assert not add_to_witness(witness, archive.log)
+    add(place / "archive", load_signer(place / "key-2"), "new")
+    assert add_to_witness(witness, Archive(place / "archive").log)
+    assert len(read_witness(witness)) == 2
+    assert verify(place / "archive", "", [witness]).witnessed == 2
+    text = witness.read_text()
+    witness.write_text(text.replace(f'"size":{archive.log.size}', '"size":6', 1))
+    with pytest.raises(DataError, match="line 1: no signed checkpoint"):
+        verify(place / "archive", "", [witness])
+    for content in ("", "\n", "hello\n"):
+        witness.write_text(content)
+        with pytest.raises(DataError, match="witness"):
+            read_witness(witness)
+
+
+def test_a_checkpoint_between_batches_is_checked_as_well(place: Path) -> None:
+    """A witness may hold a checkpoint that was signed for a size at which no batch ends here: then it is a fork."""
+    archive, signer = Archive(place / "archive"), load_signer(place / "key-2")
+    from remission.clinic.archive.merkle import root_of
+    from remission.clinic.archive.signing import Checkpoint
+
+    leaves = archive.log.leaves(2)
+    for root, ok in ((root_of(leaves), True), (root_of(leaves[::-1]), False)):
+        made = signer.sign(Checkpoint(archive.origin, 2, root.hex(), archive.head.time, ""))
+        (place / "witness").write_bytes(made.line() + b"\n")
+        found = verify(place / "archive", "", [place / "witness"])
+        assert (found.ok, found.witnessed) == (ok, int(ok))
+
+
+def test_licences_change_and_the_old_one_stays(place: Path) -> None:
+    signer = load_signer(place / "key-2")
+    amend(place / "archive", signer, ["a", "a", "b"], {"licence": "cc-by-4.0"}, "the author agreed", "me")
+    archive = Archive(place / "archive")
+    assert archive.record("a")["licence"] == "CC0-1.0"
+    assert as_it_is(archive.record("a"), current(archive)["a"])["licence"] == "CC-BY-4.0"
+    assert [event["event"] for event in history(archive, "a")] == ["ingest", "amend"]
+    for changes, reason, message in (
+        ({"licence": "WTF-9"}, "x", "SPDX"),
+        ({"colour": "red"}, "x", "cannot be amended"),
+        ({}, "x", "Nothing is to be changed"),
+        ({"licence": "MIT"}, " ", "reason is needed"),
+        ({"collected": "2999-01-01"}, "x", "future"),
+    ):
+        with pytest.raises(SpecError, match=message):
+            amend(place / "archive", signer, ["a"], changes, reason, "me")
+    with pytest.raises(DataError, match="no item 'zz'"):
+        amend(place / "archive", signer, ["zz"], {"licence": "MIT"}, "x", "me")
+    assert Archive(place / "archive").head == archive.head
+
+
+def test_erasing_keeps_the_leaf(place: Path) -> None:
+    signer, folder = load_signer(place / "key-2"), place / "archive"
+    with writing(folder, signer) as writer:
+        writer.ingest("copy of a", b"content of a", record_of("copy of a", note="PRIVATE NOTE"))
+        writer.ingest(
+            "large", bytes(range(256)) * 1000 + __import__("random").Random(1).randbytes(90_000), record_of("large")
+        )
+        writer.commit()
+    before = Archive(folder)
+    with pytest.raises(DataError, match="1 other items have the same content, first 'copy of a'"):
+        erase_items(folder, signer, ["a"], "request 7", "me")
+    with pytest.raises(SpecError, match="basis is needed"):
+        erase_items(folder, signer, ["b"], "", "me")
+    with pytest.raises(DataError, match="no item"):
+        erase_items(folder, signer, ["b", "nothing"], "request", "me")
+    assert Archive(folder).head == before.head
+    erase_items(folder, signer, ["a", "large"], "request 7, GDPR article 17", "me", all_copies=True)
+    archive = Archive(folder)
+    for item in ("a", "copy of a", "large"):
+        with pytest.raises(DataError, match="was erased"):
+            archive.content(item)
+        with pytest.raises(DataError, match="was erased"):
+            archive.record(item)
+        events = history(archive, item)
+        assert [event["event"] for event in events] == ["ingest", "tombstone"]
+        assert events[1]["basis"] == "request 7, GDPR article 17"
+    held = b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+    assert b"PRIVATE NOTE" not in held
+    assert not list((folder / "objects").glob("??/*"))
+    assert archive.log.leaves(before.log.size) == before.log.leaves()
+    assert verify(folder, archive.origin).ok
+    assert (
+        check_proof(prove(archive, "a"), b"content of a").entry["item"] == "a"
+    )  # who has the bytes can still prove them
+    with pytest.raises(DataError, match="erased already"):
+        erase_items(folder, signer, ["a"], "again", "me")
+    with writing(folder, signer) as writer, pytest.raises(DataError, match="cannot come back"):
+        writer.ingest("a again", b"content of a", record_of("a again"))
+
+
+def test_an_archive_begins_in_a_new_folder(tmp_path: Path) -> None:
+    signer = new_signer(tmp_path / "key")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").write_text("x")
+    with pytest.raises(StoreError, match="not empty"):
+        create(tmp_path / "full", "x", signer)
+    with pytest.raises(DataError, match="1 to 100"):
+        create(tmp_path / "new", "x" * 101, signer)
+    for folder in (tmp_path / "full", tmp_path / "nowhere"):
+        with pytest.raises(DataError, match="no archive"):
+            Archive(folder)
+        with pytest.raises(DataError, match="no archive"), writing(folder, signer):
+            pass
+        with pytest.raises(DataError, match="no archive"):
+            verify(folder)
+    assert not (tmp_path / "nowhere").exists()
