@@ -1,0 +1,274 @@
+"""What reviewers said: recorded in the log, and what follows from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from remission.clinic.archive.agreement import cohens_kappa, krippendorffs_alpha
+from remission.clinic.archive.archive import Archive, now
+from remission.clinic.archive.certified import Counts, human_shares
+from remission.clinic.archive.queues import VERDICTS, read_key
+from remission.clinic.archive.signing import Signer
+from remission.clinic.archive.writing import writing
+from remission.errors import DataError
+from remission.estimate import Estimate
+from remission.numerics.proportions import clopper_pearson
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """How many answers were new, known already, and about planted items."""
+
+    new: int
+    known: int
+    planted: int
+
+
+def record_answers(
+    folder: Path, signer: Signer, key_file: Path, answers: Sequence[dict[str, Any]], wait: float = 60.0
+) -> Recorded:
+    """Write answers of reviewers into the log: all of them or none.
+
+    Raises:
+        DataError: a task that the queue does not have, a second and different verdict of a reviewer, a key file that is not the one
+            the log speaks of, an item that was erased meanwhile.
+    """
+    key, commitment = read_key(key_file)
+    tasks = {one["task"]: one for one in key["tasks"]}
+    with writing(folder, signer, wait) as writer:
+        said: dict[tuple[str, str], str] = {}
+        committed = False
+        for _, entry in writer.log.entries():
+            if entry["event"] == "queue" and entry["queue"] == key["queue"]:
+                committed = entry["commitment"] == commitment
+            elif entry["event"] in ("review", "control"):
+                said[entry["task"], entry["reviewer"]] = entry["verdict"]
+        if not committed:
+            raise DataError(f"'{key_file}' is not the key that was committed to in this archive. Was it changed?")
+        new = known = planted = 0
+        for answer in answers:
+            task = tasks.get(answer["task"])
+            if task is None:
+                raise DataError(f"The queue has no task '{answer['task'][:60]}'.")
+            place = answer["task"], answer["reviewer"]
+            if said.get(place, answer["verdict"]) != answer["verdict"]:
+                raise DataError(f"{place[1]} said '{said[place]}' of {place[0]}, and now '{answer['verdict']}'.")
+            if place in said:
+                known += 1
+                continue
+            said[place] = answer["verdict"]
+            new += 1
+            event = {"queue": key["queue"], "by": key["by"], "time": now()} | answer
+            if "truth" in task:
+                planted += 1
+                writer.event({"event": "control", "truth": task["truth"]} | event)
+            else:
+                if task["item"] in writer.log.erased:
+                    raise DataError(
+                        f"'{task['item']}' was erased after the queue was made; leave {answer['task']} out."
+                    )
+                writer.event({"event": "review", "item": task["item"], "stratum": task["stratum"]} | event)
+        writer.commit()
+    return Recorded(new, known, planted)
+
+
+@dataclass(frozen=True)
+class ReviewStatus:
+    """What reviews add up to.
+
+    Attributes:
+        items: how many of the archive are certified (two reviewers at least say human, and more than say machine), rejected (the
+            same for machine), disputed (two at least, and neither), and waiting for a second reviewer.
+        certified: ids of the certified ones.
+        alpha: Krippendorff's alpha over all items and planted ones with two verdicts.
+        kappa: (reviewer, reviewer, Cohen's kappa) of each pair with items in common.
+        reviewers: of each: verdicts, seconds, and how often they were wrong about planted items, with exact intervals.
+        planted: the same of the two-reviewer rule as a whole.
+        among_certified: the human share of the certified items; ``of_all``: of those the random queues were drawn from.
+        seconds: spent in all, where they were given; ``cost_per_item``: per certified item of the archive.
+        notes: what a reader of the numbers must know.
+    """
+
+    items: dict[str, int]
+    certified: tuple[str, ...]
+    alpha: Estimate
+    kappa: tuple[tuple[str, str, Estimate], ...]
+    reviewers: tuple[dict[str, Any], ...]
+    planted: dict[str, Any]
+    among_certified: Estimate
+    of_all: Estimate
+    seconds: float
+    cost_per_item: float | None
+    notes: tuple[str, ...]
+
+    def document(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "items": self.items,
+            "alpha": self.alpha.table(),
+            "kappa": [{"reviewers": [one, other]} | found.table() for one, other, found in self.kappa],
+            "reviewers": list(self.reviewers),
+            "planted": self.planted,
+            "human_share_of_certified": self.among_certified.table(),
+            "human_share": self.of_all.table(),
+            "seconds": self.seconds,
+            "cost_per_item": self.cost_per_item,
+            "certified": list(self.certified),
+            "notes": list(self.notes),
+        }
+
+
+def review_status(archive: Archive, level: float = 0.95, per_hour: float = 0.0, seed: int = 0) -> ReviewStatus:
+    """What all reviews so far add up to.
+
+    Args:
+        archive: it.
+        level: of every interval.
+        per_hour: price of an hour of a reviewer.
+        seed: of the bootstrap.
+    """
+    gathered = _Gathered(archive)
+    verdicts = {item: _rule(votes) for item, votes in gathered.votes.items()}
+    certified = tuple(sorted(item for item, verdict in verdicts.items() if verdict == "certified"))
+    counted = Counter(verdicts.values())
+    items = {name: counted.get(name, 0) for name in ("certified", "rejected", "disputed", "waiting")}
+    items["not_reviewed"] = len(archive) - len(verdicts)
+    tables = [*gathered.votes.values(), *gathered.planted.values()]
+    counts = np.array([[list(votes.values()).count(word) for word in VERDICTS] for votes in tables], np.int64).reshape(
+        -1, 3
+    )
+    among, of_all, planted, notes = gathered.shares(verdicts, level)
+    seconds = sum(one["seconds"] for one in gathered.people.values())
+    cost = seconds / 3600 * per_hour / len(certified) if certified and per_hour and seconds else None
+    return ReviewStatus(
+        items, certified, krippendorffs_alpha(counts, level, seed), _pairs(tables, level, seed), gathered.reviewers(level), planted,
+        among, of_all, seconds, cost, tuple(notes),
+    )  # fmt: skip
+
+
+def certified_items(archive: Archive) -> list[str]:
+    """Ids of the items that two reviewers certified and that are not erased, sorted."""
+    gathered = _Gathered(archive)
+    return sorted(item for item, votes in gathered.votes.items() if _rule(votes) == "certified")
+
+
+def _rule(votes: dict[str, str]) -> str:
+    """Two reviewers at least, and more of them than say the opposite: a third decides between two."""
+    human, machine = (list(votes.values()).count(word) for word in ("human", "machine"))
+    if human >= 2 and human > machine:
+        return "certified"
+    if machine >= 2 and machine > human:
+        return "rejected"
+    return "disputed" if len(votes) >= 2 else "waiting"
+
+
+def _pairs(tables: Sequence[dict[str, str]], level: float, seed: int) -> tuple[tuple[str, str, Estimate], ...]:
+    people = sorted({who for votes in tables for who in votes})
+    found = []
+    for place, one in enumerate(people):
+        for other in people[place + 1 :]:
+            both = [(votes[one], votes[other]) for votes in tables if one in votes and other in votes]
+            if both:
+                kappa = cohens_kappa([a for a, _ in both], [b for _, b in both], level, seed)
+                found.append((one, other, kappa))
+    return tuple(found)
+
+
+class _Gathered:
+    """Verdicts from the log."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.votes: dict[str, dict[str, str]] = {}  # item -> reviewer -> verdict
+        self.planted: dict[str, dict[str, str]] = {}  # task -> reviewer -> verdict
+        self.truth: dict[str, str] = {}
+        self.people: dict[str, dict[str, Any]] = {}
+        self.random: dict[str, tuple[str, str]] = {}  # item -> queue and stratum, of queues that estimate something
+        self.queues: dict[str, dict[str, Any]] = {}
+        self.strata: Counter[tuple[str, str]] = Counter()
+        for _, entry in archive.log.entries():
+            event = entry["event"]
+            if event == "queue":
+                self.queues[entry["queue"]] = entry
+            elif event in ("review", "control") and entry.get("item") not in archive.log.erased:
+                self._take(entry)
+
+    def _take(self, entry: dict[str, Any]) -> None:
+        who = entry["reviewer"]
+        one = self.people.setdefault(who, {"verdicts": 0, "seconds": 0.0, "human": [0, 0], "machine": [0, 0]})
+        one["verdicts"] += 1
+        one["seconds"] += entry.get("seconds", 0.0)
+        if entry["event"] == "control":
+            self.planted.setdefault(entry["task"], {})[who] = entry["verdict"]
+            self.truth[entry["task"]] = entry["truth"]
+            wrong = {"human": "machine", "machine": "human"}[entry["truth"]]
+            one[entry["truth"]][0] += entry["verdict"] == wrong
+            one[entry["truth"]][1] += 1
+            return
+        self.votes.setdefault(entry["item"], {})[who] = entry["verdict"]
+        if entry["by"] != "disagreement":
+            self.random[entry["item"]] = (entry["queue"], entry["stratum"])
+
+    def reviewers(self, level: float) -> tuple[dict[str, Any], ...]:
+        rows = []
+        for who, one in sorted(self.people.items()):
+            row = {"reviewer": who, "verdicts": one["verdicts"], "seconds": one["seconds"]}
+            for truth, name in (("machine", "machine_called_human"), ("human", "human_called_machine")):
+                row[name] = _proportion(one[truth][0], one[truth][1], level).table()
+            rows.append(row)
+        return tuple(rows)
+
+    def shares(self, verdicts: dict[str, str], level: float) -> tuple[Estimate, Estimate, dict[str, Any], list[str]]:
+        """Human shares, how the rule did with planted items, and notes."""
+        notes: list[str] = []
+        judged = {task: _rule(votes) for task, votes in self.planted.items() if len(votes) >= 2}
+        sides = {
+            truth: [verdict == "certified" for task, verdict in judged.items() if self.truth[task] == truth]
+            for truth in ("human", "machine")
+        }
+        done = {item: place for item, place in self.random.items() if verdicts[item] != "waiting"}
+        waiting = len(self.random) - len(done)
+        if waiting:
+            notes.append(
+                f"{waiting} items of random queues wait for a second reviewer; the shares are of those that do not."
+            )
+        if not done:
+            notes.append("No item of a random or stratified queue has two verdicts: no share can be estimated.")
+        if not sides["machine"] or not sides["human"]:
+            notes.append(
+                "How often reviewers are wrong is not known: plant items of known truth, human and machine-written, with --plant."
+            )
+        certified, reviewed = self._weighted(done, verdicts)
+        counts = Counts(
+            certified, reviewed, sum(sides["machine"]), len(sides["machine"]), sum(sides["human"]), len(sides["human"])
+        )
+        planted = {
+            "machine_certified": _proportion(counts.machine_certified, counts.machine, level).table(),
+            "human_certified": _proportion(counts.human_certified, counts.human, level).table(),
+        }
+        return *human_shares(counts, level), planted, notes
+
+    def _weighted(self, done: dict[str, tuple[str, str]], verdicts: dict[str, str]) -> tuple[float, float]:
+        """Certified and reviewed items, as if drawn evenly: strata by their size, with the effective number (Kish, 1965)."""
+        have = Counter(stratum for _, stratum in done.values())
+        sizes: Counter[str] = Counter()
+        for name, queue in self.queues.items():
+            for stratum, of in queue.get("strata", {}).items():
+                if any(place[0] == name for place in done.values()):
+                    sizes[stratum] = max(sizes[stratum], of)
+        weights = np.array([sizes.get(stratum, have[stratum]) / have[stratum] for _, stratum in done.values()], float)
+        if weights.size == 0:
+            return 0.0, 0.0
+        hits = np.array([verdicts[item] == "certified" for item in done])
+        effective = float(weights.sum() ** 2 / (weights**2).sum())
+        return effective * float((weights * hits).sum() / weights.sum()), effective
+
+
+def _proportion(hits: int, n: int, level: float) -> Estimate:
+    low, high = clopper_pearson(hits, n, level)
+    return Estimate(hits / n if n else float("nan"), low, high, level, "Clopper-Pearson", n)

@@ -1,0 +1,333 @@
+"""Review: who looks at what, how far they agree, how often they are wrong, and what share is human after all."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from remission.clinic.archive.adding import add
+from remission.clinic.archive.agreement import cohens_kappa, krippendorffs_alpha
+from remission.clinic.archive.archive import Archive
+from remission.clinic.archive.certified import Counts, human_shares
+from remission.clinic.archive.changing import add_evidence, erase_items
+from remission.clinic.archive.queues import VERDICTS, make_queue, read_answers
+from remission.clinic.archive.record import about
+from remission.clinic.archive.review import certified_items, record_answers, review_status
+from remission.clinic.archive.signing import load_signer, new_signer
+from remission.clinic.archive.verifying import verify
+from remission.clinic.archive.writing import create
+from remission.errors import DataError, SpecError, StoreError
+
+# --- agreement ----------------------------------------------------------------------------------------------------
+
+# Krippendorff (2011): four observers with gaps, nominal alpha 0.743; two observers and two words, 0.095.
+FOUR = ["12332141 2...", "12332241 25.3", ".3332342 251.", "12332441 251."]
+TWO = ["0100000010", "1110010000"]
+
+
+def counted(rows: list[str]) -> Any:
+    cleaned = [row.replace(" ", "") for row in rows]
+    words = sorted({letter for row in cleaned for letter in row if letter != "."})
+    return np.array([[sum(row[i] == word for row in cleaned) for word in words] for i in range(len(cleaned[0]))])
+
+
+def test_alpha_of_the_published_examples() -> None:
+    assert krippendorffs_alpha(counted(FOUR)).value == pytest.approx(0.743, abs=5e-4)
+    assert krippendorffs_alpha(counted(TWO)).value == pytest.approx(0.095, abs=5e-4)
+    assert krippendorffs_alpha(counted(["1111", "1121"])).value != pytest.approx(0.743, abs=0.1)
+
+
+def test_kappa_equals_the_well_known_one() -> None:
+    from sklearn.metrics import cohen_kappa_score
+
+    rng = random.Random(1)
+    for n in (2, 5, 40, 300):
+        one = [rng.choice(VERDICTS) for _ in range(n)]
+        other = [word if rng.random() < 0.6 else rng.choice(VERDICTS) for word in one]
+        found = cohens_kappa(one, other)
+        assert found.value == pytest.approx(cohen_kappa_score(one, other), abs=1e-12)
+        assert found.low <= found.value <= found.high
+
+
+def test_agreement_at_its_edges() -> None:
+    assert np.isnan(cohens_kappa([], []).value)
+    assert np.isnan(cohens_kappa(["a", "a"], ["a", "a"]).value)
+    assert np.isnan(krippendorffs_alpha(np.zeros((0, 3), int)).value)
+    assert np.isnan(krippendorffs_alpha(np.array([[2, 0], [3, 0]])).value)
+    assert krippendorffs_alpha(np.array([[2, 0], [0, 2]])).value == 1
+    assert np.isnan(krippendorffs_alpha(np.array([[1, 1]])).low)
+    with pytest.raises(ValueError, match="the same items"):
+        cohens_kappa(["a"], [])
+
+
+def covered(level: float, turns: int, n: int, seed: int) -> float:
+    """How often the interval of alpha holds the alpha of the whole population."""
+    rng = np.random.default_rng(seed)
+
+    def draw(size: int) -> Any:
+        truth = rng.random(size) < 0.3
+        votes = [np.where(rng.random(size) < 0.85, truth, ~truth) for _ in range(2)]
+        yes = votes[0].astype(int) + votes[1]
+        return np.stack([yes, 2 - yes], 1)
+
+    true = krippendorffs_alpha(draw(400_000)).value
+    hits = 0
+    for turn in range(turns):
+        found = krippendorffs_alpha(draw(n), level, turn)
+        hits += found.low <= true <= found.high
+    return hits / turns
+
+
+def test_the_interval_of_alpha_covers() -> None:
+    assert covered(0.95, 200, 150, 0) > 0.90
+    assert covered(0.5, 200, 150, 0) < 0.65  # and it can miss
+
+
+# --- shares -------------------------------------------------------------------------------------------------------
+
+
+def shares_cover(
+    turns: int, seed: int, human: float, a: float, b: float, n: int = 300, m: int = 60
+) -> tuple[float, float]:
+    rng = np.random.default_rng(seed)
+    c = human * a + (1 - human) * b
+    truth = 1 - (1 - human) * b / c
+    hits = np.zeros(2)
+    for _ in range(turns):
+        counts = Counts(rng.binomial(n, c), n, rng.binomial(m, b), m, rng.binomial(m, a), m)
+        for place, (found, true) in enumerate(zip(human_shares(counts), (truth, human), strict=True)):
+            hits[place] += found.low <= true <= found.high
+    return float(hits[0] / turns), float(hits[1] / turns)
+
+
+@pytest.mark.parametrize(
+    ("human", "a", "b"),
+    [(0.9, 0.95, 0.1), (0.5, 0.8, 0.3), (1.0, 0.9, 0.05), (0.05, 0.9, 0.02), (0.9, 0.5, 0.5), (0.7, 1.0, 0.0)],
+)
+def test_the_intervals_of_shares_cover(human: float, a: float, b: float) -> None:
+    among, of_all = shares_cover(300, 3, human, a, b)
+    assert among >= 0.95
+    assert of_all >= 0.95
+
+
+def test_an_interval_without_the_errors_of_reviewers_does_not_cover() -> None:
+    """What is left out matters: the plain rate of certified items is no share of human ones."""
+    from remission.numerics.proportions import clopper_pearson
+
+    rng = np.random.default_rng(0)
+    c, hits = 0.9 * 0.8 + 0.1 * 0.3, 0
+    for _ in range(200):
+        low, high = clopper_pearson(rng.binomial(300, c), 300)
+        hits += low <= 0.9 <= high
+    assert hits / 200 < 0.5
+
+
+def test_shares_at_their_edges() -> None:
+    among, of_all = human_shares(Counts(880, 1000, 0, 0, 0, 0))
+    assert (among.low, among.high, of_all.low, of_all.high) == (0, 1, 0, 1)
+    assert np.isnan(among.value)
+    among, _ = human_shares(Counts(0, 0, 0, 50, 50, 50))
+    assert (among.low, among.high) == (0, 1)
+    among, _ = human_shares(Counts(1000, 1000, 0, 1000, 1000, 1000))
+    assert among.value == 1
+    assert among.low > 0.99
+    blind, _ = human_shares(Counts(500, 1000, 30, 60, 30, 60))
+    assert blind.high - blind.low > 0.9
+
+
+# --- the workflow -------------------------------------------------------------------------------------------------
+
+MACHINE = 10  # of the items in the archive are machine-written
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    create(tmp_path / "archive", "review", new_signer(tmp_path / "key"))
+    rows = [
+        {
+            "id": f"item-{n}",
+            "text": f"{'machine' if n < MACHINE else 'human'} text {n}",
+            "language": "en" if n < 70 else "fr",
+        }
+        for n in range(80)
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    planted = [
+        {"text": f"{label} plant {n}", "label": {"human": "human", "machine": "ai"}[label]}
+        for n in range(20)
+        for label in ("human", "machine")
+    ]
+    (tmp_path / "planted.jsonl").write_text("".join(json.dumps(row) + "\n" for row in planted))
+    told = about({
+        "collection": {"title": "t", "issuer": "i", "method": "m", "licence": "MIT"}, "item": {"language": {"from": "language"}},
+    })  # fmt: skip
+    add(tmp_path / "archive", load_signer(tmp_path / "key"), [tmp_path / "a.jsonl"], told)
+    return tmp_path
+
+
+def answers(place: Path, queue: str, reviewer: str, right: float, seed: int) -> list[dict[str, Any]]:
+    """A reviewer who is right that often."""
+    rng = random.Random(seed)
+    rows = []
+    for line in (place / queue).read_text().splitlines():
+        task = json.loads(line)
+        truth = task["text"].split()[0]
+        wrong = {"human": "machine", "machine": "human"}[truth]
+        verdict = truth if rng.random() < right else wrong
+        rows.append({"task": task["task"], "verdict": verdict, "reviewer": reviewer, "seconds": 30})
+    path = place / f"{queue}-{reviewer}.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return read_answers(path, "")
+
+
+def test_from_queue_to_share(place: Path) -> None:
+    folder, signer = place / "archive", load_signer(place / "key")
+    made = make_queue(folder, signer, place / "q", count=80, planted=[place / "planted.jsonl"], seed=1)
+    assert (made.tasks, made.planted, made.strata) == (120, 40, {"all": (80, 80)})
+    shown = [json.loads(line) for line in (place / "q").read_text().splitlines()]
+    assert all(set(one) == {"task", "text"} for one in shown)  # nothing tells planted ones, or ids
+    assert (place / "q.key").stat().st_mode & 0o077 == 0
+    status = review_status(Archive(folder))
+    assert status.items == {"certified": 0, "rejected": 0, "disputed": 0, "waiting": 0, "not_reviewed": 80}
+    assert any("no share can be estimated" in note.lower() for note in status.notes)
+
+    for number, who in enumerate(("ann", "bob")):
+        said = answers(place, "q", who, 0.95, number)
+        found = record_answers(folder, signer, place / "q.key", said)
+        assert (found.new, found.known, found.planted) == (120, 0, 40)
+        assert record_answers(folder, signer, place / "q.key", said).known == 120
+        if number == 0:
+            assert review_status(Archive(folder)).items["waiting"] == 80
+            assert certified_items(Archive(folder)) == []
+    status = review_status(Archive(folder), per_hour=60.0)
+    assert status.items["not_reviewed"] == status.items["waiting"] == 0
+    assert status.items["certified"] + status.items["rejected"] + status.items["disputed"] == 80
+    assert 50 <= status.items["certified"] <= 72
+    assert status.alpha.n == 120
+    assert 0.5 < status.alpha.value < 1
+    assert [(one, other) for one, other, _ in status.kappa] == [("ann", "bob")]
+    assert status.seconds == 240 * 30
+    assert status.cost_per_item == pytest.approx(120 / status.items["certified"])
+    assert status.of_all.low <= 1 - MACHINE / 80 <= status.of_all.high
+    true = sum(not int(item[5:]) < MACHINE for item in status.certified) / len(status.certified)
+    assert status.among_certified.low <= true <= status.among_certified.high
+    for row in status.reviewers:
+        assert row["machine_called_human"]["low"] <= 0.05 <= row["machine_called_human"]["high"]
+    assert certified_items(Archive(folder)) == list(status.certified)
+    assert json.dumps(status.document())
+    assert verify(folder).ok
+
+    # a third reviewer settles disputes, and what is erased counts no longer
+    record_answers(folder, signer, place / "q.key", answers(place, "q", "cai", 1.0, 9))
+    settled = review_status(Archive(folder))
+    assert settled.items["disputed"] == 0
+    erase_items(folder, signer, [settled.certified[0]], "on request", "us")
+    assert certified_items(Archive(folder)) == list(settled.certified[1:])
+
+
+def test_reviewers_who_guess_certify_little(place: Path) -> None:
+    folder, signer = place / "archive", load_signer(place / "key")
+    make_queue(folder, signer, place / "q", count=80, planted=[place / "planted.jsonl"], seed=1)
+    for number, who in enumerate(("ann", "bob")):
+        record_answers(folder, signer, place / "q.key", answers(place, "q", who, 0.5, number))
+    status = review_status(Archive(folder))
+    assert status.alpha.low < 0 < status.alpha.high
+    assert status.among_certified.low < 0.5
+
+
+def test_strata_are_weighted_by_their_size(place: Path) -> None:
+    folder, signer = place / "archive", load_signer(place / "key")
+    made = make_queue(
+        folder, signer, place / "q", by="stratum", count=20, stratum="language", planted=[place / "planted.jsonl"]
+    )
+    assert made.strata == {"fr": (10, 10), "en": (10, 70)}
+    for number, who in enumerate(("ann", "bob")):
+        record_answers(folder, signer, place / "q.key", answers(place, "q", who, 1.0, number))
+    status = review_status(Archive(folder))
+    english = sum(int(item[5:]) < 70 for item in status.certified)
+    weighted = (70 * english / 10 + 10) / 80
+    assert status.of_all.value == pytest.approx(weighted)
+    with pytest.raises(DataError, match="No record has a field"):
+        make_queue(folder, signer, place / "q2", by="stratum", stratum="colour")
+    with pytest.raises(DataError, match="fewer than the 2 strata"):
+        make_queue(folder, signer, place / "q2", by="stratum", count=1)
+    assert not (place / "q2").exists()
+
+
+def test_disagreement_comes_first(place: Path) -> None:
+    folder, signer = place / "archive", load_signer(place / "key")
+    with pytest.raises(DataError, match="No two detectors"):
+        make_queue(folder, signer, place / "q", by="disagreement")
+    one = [(f"item-{n}", {"kind": "detector", "name": "one", "version": "1", "score": 0.1}) for n in range(20)]
+    two = [(f"item-{n}", {"kind": "detector", "name": "two", "version": "1", "score": 0.1 + n / 40}) for n in range(20)]
+    add_evidence(folder, signer, one + two, "us")
+    make_queue(folder, signer, place / "q", by="disagreement", count=3)
+    key = json.loads((place / "q.key").read_text())
+    assert {task["item"] for task in key["tasks"]} == {"item-19", "item-18", "item-17"}
+    for who in ("ann", "bob"):
+        record_answers(folder, signer, place / "q.key", answers(place, "q", who, 1.0, 1))
+    status = review_status(Archive(folder))
+    assert status.items["certified"] == 3
+    assert (status.of_all.low, status.of_all.high) == (0, 1)  # chosen, not drawn: they say nothing of the rest
+
+
+def test_the_same_seed_chooses_the_same(place: Path) -> None:
+    folder, signer = place / "archive", load_signer(place / "key")
+    chosen = []
+    for number, seed in enumerate((1, 1, 2)):
+        make_queue(folder, signer, place / f"q{number}", count=10, seed=seed)
+        key = json.loads((place / f"q{number}.key").read_text())
+        chosen.append({task["item"] for task in key["tasks"]})
+    assert chosen[0] == chosen[1] != chosen[2]
+
+
+def test_answers_are_checked_and_nothing_half_written(place: Path) -> None:
+    folder, signer = place / "archive", load_signer(place / "key")
+    make_queue(folder, signer, place / "q", count=5)
+    said = answers(place, "q", "ann", 1.0, 0)
+    record_answers(folder, signer, place / "q.key", said[:1])
+    head = Archive(folder).head
+    other = {"human": "machine", "machine": "human"}[said[0]["verdict"]]
+    for bad, message in (
+        ([*said, {"task": "nothing", "reviewer": "ann", "verdict": "human"}], "no task"),
+        ([*said[1:], said[0] | {"verdict": other}], "and now"),
+        ([*said[1:], said[1] | {"verdict": "unsure"}], "and now"),
+    ):
+        with pytest.raises(DataError, match=message):
+            record_answers(folder, signer, place / "q.key", bad)
+        assert Archive(folder).head == head
+    key = json.loads((place / "q.key").read_text())
+    (place / "q.key").write_text(json.dumps(key | {"tasks": key["tasks"][::-1]}, sort_keys=True, separators=(",", ":")))
+    with pytest.raises(DataError, match="not the key that was committed"):
+        record_answers(folder, signer, place / "q.key", said)
+    with pytest.raises(DataError, match="no key of a queue"):
+        record_answers(folder, signer, place / "q", said)
+    with pytest.raises(StoreError, match="never written over"):
+        make_queue(folder, signer, place / "q")
+    with pytest.raises(SpecError, match="at least one"):
+        make_queue(folder, signer, place / "q3", count=0)
+
+
+def test_files_of_answers(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("task,verdict,seconds\nt-1, Human ,12.5\nt-2,unsure,\n")
+    assert read_answers(path, "ann") == [
+        {"task": "t-1", "reviewer": "ann", "verdict": "human", "seconds": 12.5},
+        {"task": "t-2", "reviewer": "ann", "verdict": "unsure"},
+    ]
+    for text, reviewer, message in (
+        ("task,verdict\nt,human\n", "", "who reviewed it"),
+        ("task,verdict\nt,humman\n", "ann", "Did you mean 'human'"),
+        ("task,verdict,seconds\nt,human,-1\n", "ann", "no number of seconds"),
+        ("task,verdict\n", "ann", "no answers"),
+    ):
+        path.write_text(text)
+        with pytest.raises(DataError, match=message):
+            read_answers(path, reviewer)
+    with pytest.raises(DataError, match="no file of answers"):
+        read_answers(tmp_path / "nowhere", "ann")
