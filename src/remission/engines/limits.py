@@ -13,6 +13,13 @@ STRIKES = 3  # how often a unit whose worker ends is tried
 KILLED, HUNG, HUNGRY = "killed", "hung", "memory"
 
 
+class Later:
+    """What an iterator of units yields while there is none, but results that are under way may bring some."""
+
+
+LATER = Later()
+
+
 @dataclass(frozen=True)
 class Limits:
     """What one unit may use in a worker of its own.

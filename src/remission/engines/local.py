@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from remission.engines import _worker
 from remission.engines._worker import Worker
-from remission.engines.limits import HUNGRY, KILLED, STRIKES, Limits, Lost, sentence
+from remission.engines.limits import HUNGRY, KILLED, STRIKES, Later, Limits, Lost, sentence
 from remission.errors import RemissionError
 
 Unit = TypeVar("Unit")
@@ -49,7 +49,7 @@ def map_units(
 
 
 def supervise(
-    function: Callable[[Unit], Result], units: Iterable[Unit], workers: int = 1, limits: Limits | None = None
+    function: Callable[[Unit], Result], units: Iterable[Unit | Later], workers: int = 1, limits: Limits | None = None
 ) -> Iterator[tuple[Unit, Result | Lost[Unit]]]:
     """Yield (unit, result) as units finish, in any order; for a unit that ends its worker three times, (unit, Lost).
 
@@ -58,7 +58,8 @@ def supervise(
 
     Args:
         function: picklable. A MemoryError it raises is a strike; any other exception ends the mapping.
-        units: picklable; taken one by one as workers become free.
+        units: picklable; taken one by one as workers become free. ``LATER`` means that there is none yet: it is asked again
+            after the next result.
         workers: processes.
         limits: of each unit.
 
@@ -78,7 +79,9 @@ def supervise(
 class _Crew(Generic[Unit, Result]):
     """Workers, the units they are at, and those to be tried again."""
 
-    def __init__(self, function: Callable[[Unit], Result], units: Iterable[Unit], most: int, limits: Limits) -> None:
+    def __init__(
+        self, function: Callable[[Unit], Result], units: Iterable[Unit | Later], most: int, limits: Limits
+    ) -> None:
         self._function = bytes(ForkingPickler.dumps(function))
         self._units, self._most, self._limits = enumerate(units), most, limits
         self._again: deque[int] = deque()
@@ -150,6 +153,8 @@ class _Crew(Generic[Unit, Result]):
         if self._again:
             return self._again.popleft()
         for index, unit in self._units:
+            if isinstance(unit, Later):
+                return None
             self._open[index] = unit
             return index
         return None

@@ -1,0 +1,265 @@
+"""Run a census into a folder; the same call goes on where it stopped, and the result is the same whatever happened.
+
+::
+
+    census.json             what is asked: fields, strata, limits, scorer
+    parts/ab/ab12….parquet  rows of one unit with its receipt; there whole or not at all, so it is its own mark
+    manifest.json           when all is done: inputs and parts with their hashes, the merged receipt, a seal
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from remission import __version__
+from remission.clinic.census.manifest import Manifest, write_manifest
+from remission.clinic.census.parts import explained, write_whole
+from remission.clinic.census.process import Done, Halve, Outcome, Plan, Task, done, set_aside, stand_in, step
+from remission.clinic.census.receipts import Receipt, first_examples, merge
+from remission.clinic.census.scoring import Scorer, hash_of
+from remission.clinic.census.units import FORMAT, Config, Grouper, Unit
+from remission.corpus.spans import Found, Span, find, lost_span, stamp_of
+from remission.engines.limits import LATER, Later, Limits, Lost
+from remission.engines.local import supervise
+from remission.errors import DataError, StoreError
+
+Mapping = Iterator[tuple[Task, Outcome | Lost[Task]]]
+Engine = Callable[[Callable[[Task], Outcome], Iterable[Task | Later]], Mapping]
+Progress = Callable[[float, float], None]  # (bytes of the files done, of how many)
+
+GUARD = Limits(seconds=1800.0, memory=4 << 30)  # of a unit, where nothing is said
+
+
+@dataclass(frozen=True)
+class Census:
+    """A finished census.
+
+    Attributes:
+        folder: where it lies.
+        manifest: what it is made of.
+        receipt: what became of every row.
+        found_done: units that were there already.
+    """
+
+    folder: Path
+    manifest: Manifest
+    receipt: Receipt
+    found_done: int
+
+    def table(self) -> dict[str, Any]:
+        """As plain values."""
+        strata = {name: stratum.table() for name, stratum in sorted(self.receipt.strata.items())}
+        counts = {name: {key: value for key, value in row.items() if key != "cells"} for name, row in strata.items()}
+        return {
+            "census": str(self.folder),
+            "accounting": self.receipt.accounting(),
+            "bytes": self.receipt.bytes,
+            "strata": counts,
+            "files": len(self.manifest.inputs),
+            "parts": len(self.manifest.parts),
+            "ignored": list(self.manifest.ignored),
+        }
+
+
+def local_engine(workers: int = 1, limits: Limits = GUARD) -> Engine:
+    """Supervised worker processes on this machine."""
+    return lambda function, tasks: supervise(function, tasks, workers, limits)
+
+
+def run_census(
+    paths: Sequence[str | Path],
+    scorer: Scorer,
+    folder: str | Path,
+    config: Config | None = None,
+    engine: Engine | None = None,
+    progress: Progress | None = None,
+) -> Census:
+    """Score all documents of files, folders and patterns, and account for every row.
+
+    Args:
+        paths: what is read, see :func:`remission.corpus.spans.find`.
+        scorer: what is asked of each document.
+        folder: a new one, or that of this very census, which then goes on.
+        config: how documents are read and counted.
+        engine: where the work is done; by default one worker process here.
+        progress: told how far it is.
+
+    Raises:
+        StoreError: the folder holds another census or cannot be written.
+        DataError: a path that does not exist, or a file that is changed under way.
+        Exception: what the scorer raises on all documents of a batch; finished parts are kept.
+    """
+    config = config or Config()
+    folder = Path(folder)
+    found = find(paths, scorer.takes)
+    _open_folder(folder, config, scorer)
+    with _writing(folder):
+        run = _Run(found, config, scorer, folder, progress)
+        for task, outcome in (engine or local_engine())(step, run.tasks()):
+            run.take(task, outcome)
+        receipt = merge([run.refused(), *(part.receipt for part in run.done.values())]).check("the census")
+        manifest = Manifest(
+            version=__version__, config=config.table() | {"hash": config.content()}, scorer=scorer.content,
+            inputs=run.inputs(), refused=found.refused, ignored=found.ignored,
+            parts={name: part.sha256 for name, part in sorted(run.done.items())}, receipt=receipt,
+        )  # fmt: skip
+        write_manifest(folder, manifest)
+    return Census(folder, manifest, receipt, run.found_done)
+
+
+def _open_folder(folder: Path, config: Config, scorer: Scorer) -> None:
+    """Make the folder, or see that it is that of this census."""
+    content = {
+        "format": FORMAT, "version": __version__, "config": config.table(), "scorer": scorer.content,
+        "id": hash_of({"config": config.content(), "scorer": scorer.content, "size": config.size}),
+    }  # fmt: skip
+    path = folder / "census.json"
+    if path.is_file():
+        try:
+            there = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise StoreError(f"'{path}' is damaged. Delete it and run the same command again.") from None
+        if there.get("id") != content["id"]:
+            what = "another detector" if there.get("scorer") != scorer.content else "other settings"
+            raise StoreError(
+                f"'{folder}' holds a census with {what} (or of another version). Choose another folder with -o."
+            )
+        return
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"'{folder}' is a file. Choose another folder with -o.")
+    if folder.exists() and any(one.name != ".lock" for one in folder.iterdir()):
+        raise StoreError(f"'{folder}' is not empty and holds no census. Choose another folder with -o.")
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps(content, indent=1, sort_keys=True))
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Hold the folder; what a killed run left half-written goes. The lock ends with the process."""
+    with explained(folder):
+        handle = open(folder / ".lock", "w", encoding="ascii")  # noqa: SIM115  (held until the end)
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StoreError(f"Another process is writing to '{folder}'. Wait for it, or choose another -o.") from None
+        for path in folder.rglob(".*.aside"):
+            path.unlink(missing_ok=True)
+        yield
+
+
+@dataclass
+class _Run:
+    """Which tasks there are, in an order that depends on the files alone, and what has come of them."""
+
+    found: Found
+    config: Config
+    scorer: Scorer
+    folder: Path
+    progress: Progress | None
+    done: dict[str, Done] = field(default_factory=dict)
+    found_done: int = 0
+
+    def __post_init__(self) -> None:
+        self._ready: deque[Task] = deque()
+        self._spans: dict[str, tuple[Span, ...]] = {}  # of files that were looked at
+        self._grouped = 0  # so many files have gone into units
+        self._grouper = Grouper(self.config.size)
+        self._under_way = 0
+        self._why: dict[str, str] = {}  # units ended their workers
+        self._total = float(sum(stamp_of(path)[0] for path in self.found.files))
+        self._bytes = 0.0
+
+    def tasks(self) -> Iterator[Task | Later]:
+        """Units before files that are still to be looked at, so that scoring begins at once."""
+        plans = (Plan(path, self.scorer.takes, self.config.size) for path in self.found.files)
+        while True:
+            task = self._ready.popleft() if self._ready else next(plans, None)
+            if task is not None:
+                self._under_way += 1
+                yield task
+            elif self._under_way:
+                yield LATER
+            else:
+                return
+
+    def take(self, task: Task, outcome: Outcome | Lost[Task]) -> None:
+        """What came of a task."""
+        self._under_way -= 1
+        if isinstance(task, Plan):
+            spans = (lost_span(task.path),) if isinstance(outcome, Lost) else outcome
+            self._spans[task.path] = spans  # type: ignore[assignment]
+            self._group()
+        elif isinstance(task, Halve):
+            halves: Any = () if isinstance(outcome, Lost) else outcome
+            self._in_place_of(task.unit, halves)
+        elif isinstance(outcome, Lost):
+            self._ready.appendleft(Halve(task))
+            self._why[task.name] = outcome.said
+        else:
+            self._finish(task, outcome)  # type: ignore[arg-type]
+
+    def _group(self) -> None:
+        """Make units of the spans of files, as far as all files before them have been looked at."""
+        files = self.found.files
+        while self._grouped < len(files) and files[self._grouped] in self._spans:
+            for group in self._grouper.add(self._spans[files[self._grouped]]):
+                self._offer(self._unit(group))
+            self._grouped += 1
+        if self._grouped == len(files):
+            for group in self._grouper.rest():
+                self._offer(self._unit(group))
+
+    def _unit(self, spans: tuple[Span, ...]) -> Unit:
+        return Unit(spans, self.config, self.scorer, str(self.folder.resolve()))
+
+    def _offer(self, unit: Unit) -> None:
+        """A unit is ready to be done, or is done already."""
+        if not unit.part.exists():
+            self._ready.append(unit)
+            return
+        there = done(unit)
+        if there.receipt.split:
+            self._ready.append(Halve(unit))  # its halves may be there in part
+            return
+        self.found_done += 1
+        self._finish(unit, there)
+
+    def _in_place_of(self, unit: Unit, halves: tuple[Unit, ...]) -> None:
+        """A unit ended its workers: two halves are done instead, or it is set aside when it cannot be cut."""
+        if halves:
+            self.done[unit.name] = done(unit) if unit.part.exists() else stand_in(unit, halves)
+            for half in halves:
+                self._offer(half)
+            return
+        why = self._why.get(unit.name, "its workers died")
+        self._finish(unit, set_aside(unit, f"it cannot be processed: {why}"))
+
+    def _finish(self, unit: Unit, outcome: Done) -> None:
+        self.done[unit.name] = outcome
+        self._bytes += unit.size
+        if self.progress is not None:
+            self.progress(min(self._bytes, self._total), self._total)
+
+    def refused(self) -> Receipt:
+        """Files that were not even looked at."""
+        shown = [{"file": f, "place": None, "rows": 1, "reason": reason} for f, reason in self.found.refused]
+        counts = Counter(reason for _, reason in self.found.refused)
+        return Receipt(seen=len(shown), quarantined=counts, examples=first_examples(shown))
+
+    def inputs(self) -> dict[str, tuple[str, int]]:
+        """Hash and size of every file."""
+        found = {}
+        for path in self.found.files:
+            if path not in self._spans:
+                raise DataError(f"'{path}' was not looked at. Run the command again.")
+            found[path] = (self._spans[path][0].sha256, self._spans[path][0].stamp[0])
+        return found

@@ -1,0 +1,141 @@
+"""Units of work: spans of files with everything the results depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from remission import __version__
+from remission.clinic.census.scoring import Scorer, hash_of
+from remission.corpus.reading import Fields
+from remission.corpus.spans import SIZE, Span
+from remission.corpus.streaming import Limits
+from remission.errors import SpecError
+
+FORMAT = 1  # of parts; another one never resumes this one
+
+
+@dataclass(frozen=True)
+class Config:
+    """How documents are read and counted.
+
+    Attributes:
+        fields: which fields hold what.
+        by: columns whose values are strata; ``month`` and ``year`` are those of the column ``date``.
+        limits: on what is read.
+        size: bytes of a unit, about; small files are put together, large ones cut where that is possible.
+        sums: SHA-256 that files should have, by path or name; others are set aside.
+    """
+
+    fields: Fields = field(default_factory=Fields)
+    by: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    size: int = SIZE
+    sums: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise SpecError(f"A unit needs at least 1 byte. Got {self.size}.")
+        if len(set(self.by)) < len(self.by):
+            raise SpecError(f"A column is named twice: {', '.join(self.by)}.")
+
+    @cached_property
+    def reading(self) -> Fields:
+        """The fields with the columns that strata need."""
+        needed = ("date" if name in ("month", "year") else name for name in self.by if name != "domain")
+        more = dict.fromkeys((*self.fields.columns, *needed))
+        return replace(self.fields, columns=tuple(more))
+
+    def content(self) -> str:
+        """A hash of it and of the version of the package."""
+        fields = {**vars(self.fields), "where": {k: sorted(v) for k, v in sorted(self.fields.where.items())}}
+        limits = vars(self.limits)
+        return hash_of(
+            {
+                "format": FORMAT,
+                "version": __version__,
+                "fields": fields,
+                "by": self.by,
+                "limits": limits,
+                "sums": self.sums,
+            }
+        )
+
+    def table(self) -> dict[str, Any]:
+        """As plain values."""
+        fields = {**vars(self.fields), "where": {k: sorted(v) for k, v in sorted(self.fields.where.items())}}
+        fields["columns"] = list(self.fields.columns)
+        return {"fields": fields, "by": list(self.by), "limits": vars(self.limits), "size": self.size}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Spans that are scored together and make one part.
+
+    Attributes:
+        spans: of one or more files.
+        config: how they are read.
+        scorer: what is asked of each document.
+        folder: of the census.
+    """
+
+    spans: tuple[Span, ...]
+    config: Config
+    scorer: Scorer
+    folder: str
+
+    @cached_property
+    def name(self) -> str:
+        """A hash of everything the part depends on."""
+        spans = [list(span.identity) for span in self.spans]
+        return hash_of({"spans": spans, "config": self.config.content(), "scorer": self.scorer.content})[:40]
+
+    @property
+    def part(self) -> Path:
+        """Where the part lies."""
+        return part_path(Path(self.folder), self.name)
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(span.size for span in self.spans)
+
+    def halves(self) -> tuple[Unit, Unit] | None:
+        """Two units instead of this one; None when it cannot be cut."""
+        if len(self.spans) > 1:
+            middle = len(self.spans) // 2
+            return replace(self, spans=self.spans[:middle]), replace(self, spans=self.spans[middle:])
+        halves = self.spans[0].halves()
+        if halves is None:
+            return None
+        return replace(self, spans=halves[:1]), replace(self, spans=halves[1:])
+
+
+def part_path(folder: Path, name: str) -> Path:
+    """Parts lie in 256 folders, so that none grows too large."""
+    return folder / "parts" / name[:2] / f"{name}.parquet"
+
+
+class Grouper:
+    """Puts spans together, in order, until they hold ``size`` bytes; a small file counts as 64 kB, for it must be opened."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._held = size, 0
+        self._group: list[Span] = []
+
+    def add(self, spans: Iterable[Span]) -> Iterator[tuple[Span, ...]]:
+        """Add spans; the groups that are full."""
+        for span in spans:
+            if self._group and self._held + span.size > self._size:
+                yield from self.rest()
+            self._group.append(span)
+            self._held += max(span.size, min(self._size, 1 << 16))
+
+    def rest(self) -> Iterator[tuple[Span, ...]]:
+        """The last group, if there is one."""
+        if self._group:
+            yield tuple(self._group)
+        self._group, self._held = [], 0
