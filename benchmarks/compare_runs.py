@@ -14,8 +14,8 @@ import time
 import numpy as np
 
 from benchmarks import _peer
-from remission.lab._sides import Side
 from remission.lab.compare import compare
+from remission.lab.comparison.sides import Side
 
 ROWS, T, R = 20, 30, 20
 

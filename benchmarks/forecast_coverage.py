@@ -22,8 +22,8 @@ import numpy as np
 
 from remission import Experiment, run
 from remission.data import Floats
-from remission.lab._trend_backtest import interval
 from remission.lab.forecast import Lines, Question, forecast_lines
+from remission.lab.trends.backtest import interval
 
 SHARES = (0.5, 0.7, 0.9)
 LEVEL = 0.95

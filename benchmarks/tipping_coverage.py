@@ -17,9 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from remission import Experiment
-from remission.lab._boundary import crossings
 from remission.lab.line import parse_line
-from remission.lab.tipping import Of, tipping
+from remission.lab.search.asking import Of
+from remission.lab.search.boundary import crossings
+from remission.lab.search.crossing import Axis
+from remission.lab.tipping import tipping
 from remission.theory.tipping_point import upper_threshold
 from remission.theory.verified_labels import verifier_threshold
 
@@ -162,8 +164,8 @@ def searched(name: str, world: World, runs: int, first: int = 0) -> tuple[int, i
         def at(value: float):
             return base.at({world.key: round(value) if whole else value}).experiment.world()
 
-        exact = next(one.value for one in crossings(at, line, world.low, world.high) if one.scale == world.of)
-        exact = float(round(exact + 0.5)) if whole else exact
+        axis = Axis(world.low, world.high, whole)
+        exact = next(one.value for one in crossings(at, line, axis.at) if one.scale == world.of)
     began, hits, widths, gaps, made, verdicts = time.perf_counter(), 0, [], [], [], Counter()
     for seed in range(first, first + runs):
         experiment = dataclasses.replace(base, seed=seed)

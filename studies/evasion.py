@@ -10,10 +10,10 @@ import dataclasses
 
 import numpy as np
 
-from remission.lab._crossing import NotBracketed
 from remission.lab.line import Line
+from remission.lab.search.crossing import NotBracketed
+from remission.lab.search.trials import Trials
 from remission.lab.tipping import tipping
-from remission.lab.trials import Trials
 from remission.report.content import Chart, Series
 from remission.spec import Experiment
 from remission.theory.filtered_mix import kept_share
@@ -50,7 +50,7 @@ def rates(quick: bool) -> tuple[str, list[Series]]:
         human = float(np.median(Trials(world(name, changes), [row]).values({"regime.synthetic": 0.0}, 12)))
         line, budget = (
             Line(row, True, float(f"{(0.85 if row == 'entropy' else 0.5) * human:.3g}")),
-            400 if quick else 1200,
+            300 if quick else 800,
         )
         try:
             steady = tipping(experiment, "curator.0.tpr", 0.0, 0.999, line, budget=budget)
@@ -100,7 +100,7 @@ def falls(experiment: Experiment, line: Line, generations: int, budget: int) -> 
 def laundering(quick: bool) -> tuple[str, list[Series]]:
     """A real watermark test (Gumbel, 48 tokens, level 1 %) against a share of tokens that are replaced at random."""
     shares = (0.0, 0.4, 1.0) if quick else (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 1.0)
-    count, row = (2, "types[of=training].alive") if quick else (6, "types[of=training].alive")
+    count, row = (2, "types[of=training].alive") if quick else (5, "types[of=training].alive")
     experiment = world("watermark")
     trials = Trials(experiment, [row, "training.synthetic", "cost.draws"])
     rows, seen = [], []

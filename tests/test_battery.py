@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from remission.lab import reproduce as lab
-from remission.lab._reproduction_judges import judge
-from remission.lab._reproduction_rules import Check
+from remission.lab.reproduction.judges import judge
+from remission.lab.reproduction.rules import Check
 from tests.battery import assert_agrees, distance, measure
 
 GAUSSIAN = """

@@ -33,9 +33,9 @@ class Initial(Component):
 
     def check(self) -> None:
         """A value that the chosen state does not use is a mistake."""
-        for field, state in (("distinct", "collapsed"), ("shift", "shifted"), ("scale", "shifted")):
-            if self.state != state and getattr(self, field) != getattr(type(self), field):
-                raise SpecError(f"[initial]: '{field}' is for state = '{state}'; the state is '{self.state}'.")
+        for name, state in (("distinct", "collapsed"), ("shift", "shifted"), ("scale", "shifted")):
+            if self.state != state and getattr(self, name) != getattr(type(self), name):
+                raise SpecError(f"[initial]: '{name}' is for state = '{state}'; the state is '{self.state}'.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -127,6 +127,37 @@ def test_a_census_is_read_with_its_interval(tmp_path: Path) -> None:
         read_question(asked("site=d"))
 
 
+def test_advice_over_budget_can_be_paid(tmp_path: Path) -> None:
+    for budget in (3.0, 8.0, 12.0):
+        found = plan(written(tmp_path, share=0.9, call=0.5), (f"price.budget={budget}",))
+        if found.verdict == "plan":
+            continue
+        can = found.affordable
+        option = next((one for one in found.options if one.name == can.get("option")), None)
+        if option is not None:
+            paid = can["fresh"] + (100 - can["fresh"]) * option.filtered * 0.5 / option.yields
+            assert paid <= budget + 1e-9
+    with pytest.raises(SpecError, match="names no value of the plan"):
+        plan(written(tmp_path), ("filter.3.tpr=0.5",))
+    changed = read_question(written(tmp_path), ("filter.0.fpr=0.2",))
+    assert changed.filters[0].fpr.value == 0.2
+
+
+def test_a_high_confidence_is_searched_with_enough_loops_or_says_that_it_was_not(tmp_path: Path) -> None:
+    text = written(tmp_path, items=200).read_text()
+    text = text.replace('confidence = "mean"\nat = "last"', "confidence = 0.98").replace(
+        "moments.error <= 0.04", "moments.ratio >= 0.7"
+    )
+    text = text.replace("generations = 60", "generations = 10")
+    path = written(tmp_path, text)
+    narrow = plan(path)
+    assert narrow.found.human.high < 0.7
+    assert not any("known only" in note for note in narrow.question.notes)
+    with pytest.raises(SpecError, match="too small"):
+        plan(path, budget=2000)
+    assert narrow.checked.high >= 0.95
+
+
 def test_rates_come_from_an_evaluation_of_a_detector(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     words = {
@@ -183,6 +214,10 @@ def test_what_cannot_be_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
+        ("synthetic = 1.0", 'synthetic = ["a", 0.5]', "a range"),
+        ('keep = ["moments.error <= 0.04"]', "keep = 5", "list of lines"),
+        ("fresh = 1.0", "fresh = nan", "at least 0"),
+        ('at = "last"', 'at = "worst"', "expectation in the last generation"),
         ('keep = ["moments.error <= 0.04"]', "keep = []", "needs 'keep'"),
         ('keep = ["moments.error <= 0.04"]', 'keep = ["moments.ratio >= 0.9", "moments.ratio <= 0.5"]', "exclude each other"),
         ("generations = 60", "generation = 60", r"\[plan\] has no key 'generation'. Did you mean 'generations'"),

@@ -11,9 +11,9 @@ import pytest
 
 from remission import Experiment, SpecError, StoreError
 from remission.estimate import mean_is_estimable, median_interval
-from remission.lab._difference import band_factor, differences, estimable, replicates_needed
-from remission.lab._sides import Side, pairing, read_sides, sides_of
 from remission.lab.compare import Comparison, compare
+from remission.lab.comparison.difference import band_factor, differences, estimable, replicates_needed
+from remission.lab.comparison.sides import Side, pairing, read_sides, sides_of
 from remission.lab.execute import execute
 
 TOML = """

@@ -12,12 +12,12 @@ from tests.battery import measure
 
 from remission import Experiment, SpecError
 from remission.data import Floats
-from remission.lab._long_run import trend, windows
-from remission.lab._long_run_absorption import absorption
-from remission.lab._long_run_period import period
-from remission.lab._long_run_theory import beside, end_of, ends
 from remission.lab.dynamics import classify, of_run, real_levels, to_the_end
 from remission.lab.execute import execute
+from remission.lab.long_run.absorption import absorption
+from remission.lab.long_run.period import period
+from remission.lab.long_run.theory import beside, end_of, ends
+from remission.lab.long_run.trend import trend, windows
 from remission.theory.fixation_time import fixation_time
 
 GAUSSIAN = 'kind = "gaussian"'

@@ -13,10 +13,10 @@ from scipy.special import digamma
 from remission import Experiment
 from remission.data import Floats
 from remission.errors import DataError, SpecError
-from remission.lab._trend_data import lines_of_run, lines_of_table
-from remission.lab._trend_law import _tested, law_of_run
 from remission.lab.execute import execute
 from remission.lab.forecast import Forecast, Lines, Question, forecast_lines, forecast_run, forecast_table, summary_of
+from remission.lab.trends.data import lines_of_run, lines_of_table
+from remission.lab.trends.law import _tested, law_of_run
 from remission.store import Run
 
 GAUSSIAN = """

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from remission.data import Floats
-from remission.lab._trend_backtest import RISES, WIDTHS, Backtest, Score, crossing, crps, held, interval, weights_of
-from remission.lab._trend_filter import Row, known_at, quantum_of, simulate
-from remission.lab._trend_models import LEVEL, LOG, LOGIT, Cell, back, candidates, onto, stretch
+from remission.lab.trends.backtest import RISES, WIDTHS, Backtest, Score, crossing, crps, held, interval, weights_of
+from remission.lab.trends.filter import Row, known_at, quantum_of, simulate
+from remission.lab.trends.models import LEVEL, LOG, LOGIT, Cell, back, candidates, onto, stretch
 
 STEPS = np.array([0, 1, 2, 4, 5, 7, 8, 9, 10, 13])
 CELLS = [

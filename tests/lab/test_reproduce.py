@@ -12,8 +12,8 @@ import pytest
 
 from remission import SpecError
 from remission.lab import reproduce as lab
-from remission.lab._reproduction_judges import Measured, judge, point_number
-from remission.lab._reproduction_rules import Check
+from remission.lab.reproduction.judges import Measured, judge, point_number
+from remission.lab.reproduction.rules import Check
 
 RNG = np.random.default_rng(1)
 
@@ -82,7 +82,7 @@ def test_scales_shifts_sums_and_ratios() -> None:
 
 
 def _over(**fields: Any) -> Any:
-    from remission.lab._reproduction_rules import Over
+    from remission.lab.reproduction.rules import Over
 
     return Over(**fields)
 

@@ -11,11 +11,12 @@ from tests.battery import measure
 
 from remission import Experiment
 from remission.errors import SpecError, StoreError
-from remission.lab._crossing import Axis, Crossing, NotBracketed, Rule, Search
 from remission.lab.line import parse_line
 from remission.lab.phases import phases
-from remission.lab.tipping import extrapolated, sentence, tipping
-from remission.lab.trials import Trials
+from remission.lab.search.asking import extrapolated
+from remission.lab.search.crossing import Axis, Crossing, NotBracketed, Rule, Search
+from remission.lab.search.trials import Trials, read
+from remission.lab.tipping import sentence, tipping
 from remission.numerics.local_root import fit_root
 
 TIPPING = """
@@ -198,10 +199,15 @@ def test_the_long_run_is_extrapolated_exactly(power: float) -> None:
     still = extrapolated(horizons, tuple(_crossing(0.2) for _ in horizons))
     assert not still.moves
     assert still.value == 0.2
+    slow = extrapolated(horizons, tuple(_crossing(0.2 - 2e-2 / t) for t in horizons))  # within noise
+    assert not slow.moves
+    assert slow.low <= 0.2 <= slow.high
+    away = extrapolated(horizons, tuple(_crossing(0.01 * t) for t in horizons))
+    assert np.isnan(away.value)
 
 
 def test_a_search_that_was_stopped_goes_on_with_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from remission.lab import trials as module
+    from remission.lab.search import trials as module
 
     text = TIPPING.replace("generations = 300", "generations = 40").replace("samples = 100000", "samples = 10000")
     experiment = Experiment.from_toml(text)
@@ -252,6 +258,72 @@ def test_a_phase_diagram_follows_the_law() -> None:
     assert drawn[2].count("█") < drawn[-4].count("█")  # lost at the bottom, kept at the top
     with pytest.raises(SpecError, match="two different parameters"):
         phases(experiment, ("regime.share", 0, 1), ("regime.share", 0, 1), parse_line("max-share <= 0.3"))
+
+
+def test_a_search_ends_however_weak_the_slope() -> None:
+    for seed in range(150):
+        search = Search(Made(lambda x: 0.12 - 0.1 * x, 1.0, seed), Rule(0.5), Axis(0.0, 1.0), budget=2000)
+        try:
+            found = search.run()
+        except SpecError:
+            continue
+        assert 0.0 <= found.low <= found.value <= found.high <= 1.0
+        assert sum(search.spent.values()) <= 2400
+    with pytest.raises(SpecError, match="budget of 100 replicates is too small"):
+        Search(Made(lambda x: x - 0.5, 1.0, 0), Rule(0.5), Axis(0.0, 1.0), budget=100).run()
+
+
+def test_every_point_is_read_at_its_own_last_generation() -> None:
+    experiment = Experiment.from_toml(BIASED.format(seed=1, regime="replace", bias=1.0).replace("share = 0.2\n", ""))
+    values = Trials(experiment, ["moments.log-det"])
+    early, late = (values.values({"generations": t}, 400).mean() for t in (4, 64))
+    assert early == pytest.approx(-2 * 4 / 50, abs=0.1)
+    assert late == pytest.approx(-2 * 64 / 50, abs=0.3)
+
+
+def test_what_is_no_number_is_never_kept() -> None:
+    path = np.array([[4.0, np.nan, 3.0, 5.0], [4.0, 4.0, 4.0, 4.0]])
+    for at in ("worst", "settled"):
+        assert np.isnan(read(path, [3], at, True)[0, 0]) or at == "settled"
+        assert read(path, [4], at, True)[1, 0] == 4.0
+    assert np.isnan(read(path, [2], "worst", True)[0, 0])
+    there = np.array([True, False, True, True])  # not measured at all in generation 2
+    assert read(path, [4], "worst", True, there)[0, 0] == 3.0
+
+
+def test_counts_are_searched_among_whole_numbers_whatever_the_range() -> None:
+    experiment = Experiment.from_toml(TIPPING, ["generations=2", "sampling.temperature=1.0", "regime.share=1.0"])
+    for low, high in ((10, 100), (10, 400), (9, 90)):
+        found = tipping(experiment, "samples", low, high, parse_line("entropy >= 2.1"), budget=1000)
+        assert float(found.crossing.value).is_integer()
+    few = tipping(experiment, "samples", 4, 16, parse_line("entropy >= 1.7"), budget=1000)
+    assert few.verdict == "undecided"
+    assert "too few whole numbers" in sentence(few)
+
+
+def test_unequal_types_have_no_threshold_of_temperature() -> None:
+    from remission import registry
+
+    law = registry.load("theory", "tipping-point")()
+    assert len(law.thresholds(Experiment.from_toml(TIPPING).world())) == 3
+    assert law.thresholds(Experiment.from_toml(TIPPING, ["source.exponent=1.0"]).world()) == []
+    assert law.thresholds(Experiment.from_toml(TIPPING, ["source.types=1"]).world()) == []
+
+
+def test_a_law_that_says_nothing_between_two_signs_has_no_crossing() -> None:
+    from remission.lab.search.boundary import _root
+
+    assert _root(lambda u: 1.0 if u < 0.4 else float("nan") if u < 0.6 else -1.0) is None
+    assert _root(lambda u: 0.31 - u) == pytest.approx(0.31, abs=1e-6)
+
+
+def test_a_second_search_that_fails_leaves_the_first_answer() -> None:
+    experiment = Experiment.from_toml(TIPPING, ["generations=40", "samples=300"])
+    found = tipping(
+        experiment, "regime.share", 0.01, 0.2744, parse_line("max-share <= 0.3"), hysteresis=True, budget=1500
+    )
+    assert found.collapsed is not None or "collapsed start" in found.collapsed_told
+    assert found.crossing.high <= 0.2744
 
 
 def test_bad_questions_get_one_message() -> None:

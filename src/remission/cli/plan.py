@@ -58,16 +58,16 @@ def _show(found: dict[str, Any]) -> None:
         click.echo(line)
     if found["options"]:
         rows = [
-            [one["name"], str(one["buy"]), _range(one["fresh"]), f"{100 * one['synthetic']:.1f} %", out.number(one["calls"]), out.number(one["cost"])]
+            [one["name"], f"{100 * one['filtered']:.0f} %", str(one["buy"]), _range(one["fresh"]), f"{100 * one['synthetic']:.1f} %", out.number(one["calls"]), out.number(one["cost"])]
             for one in found["options"]
         ]  # fmt: skip
-        columns = ["way", "buy fresh", "needed", "synthetic in the rest", "detector calls", "cost"]
-        out.table("Ways to do it", columns, rows, right=(1, 2, 3, 4, 5))
+        columns = ["way", "filtered", "buy fresh", "needed", "synthetic in the rest", "detector calls", "cost"]
+        out.table("Ways to do it", columns, rows, right=(1, 2, 3, 4, 5, 6))
     if found["sensitivity"]:
         rows = [[one["name"], out.number(one["fresh"]), out.number(one["cost"])] for one in found["sensitivity"]]
         out.table("If instead", ["", "fresh items", "cost"], rows, right=(1, 2))
     for note in found["notes"]:
-        click.echo(f"note: {note}", err=True)
+        out.warn(note)
 
 
 def _range(one: dict[str, float]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from remission.cli import _output as out
 from remission.errors import SpecError
@@ -49,7 +50,7 @@ from remission.errors import SpecError
 @click.option(
     "--budget",
     type=click.IntRange(100),
-    help="Replicates for each search. Default: 20 times those in FILE, at least 2000.",
+    help="Replicates for each search. Default: 20 times those in FILE, at least 2000 (phase diagram: no limit).",
 )
 @click.option("--level", type=click.FloatRange(0.5, 0.9999), default=0.95, show_default=True, help="Of all intervals.")
 @click.option("--workers", type=click.IntRange(1, 1024), default=1, show_default=True, help="Worker processes.")
@@ -115,8 +116,13 @@ def _phases(
 
     if asked["and_low"] is None or asked["and_high"] is None:
         raise SpecError("A phase diagram needs the range of its second parameter: --and-low and --and-high.")
-    if asked["hysteresis"] or asked["long_run"]:
-        raise SpecError("--hysteresis and --long-run are for one parameter. Leave out --and, or them.")
+    given = [
+        f"--{name.replace('_', '-').replace('logarithmic', 'log')}"
+        for name in ("hysteresis", "long_run", "logarithmic", "tolerance", "level")
+        if click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise SpecError(f"{' and '.join(given)} mean nothing for two parameters. Leave out --and, or that.")
     found = phases(
         experiment, (asked["key"], asked["low"], asked["high"]), (asked["second"], asked["and_low"], asked["and_high"]),
         line, of=of, at=asked["at"], depth=asked["depth"], budget=asked["budget"],
@@ -151,6 +157,8 @@ def _show(found: Any, html: Path | None) -> None:
     if found.theory:
         known = [[one.law, one.kind, out.number(one.value, 5), one.start, one.statement] for one in found.theory]
         out.table("theory", ["law", "", found.key, "start", "statement"], known, right=(2,))
+    for warning in found.warnings:
+        out.warn(warning)
     _wrote(html)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -113,21 +114,24 @@ def read_question(path: Path, changes: tuple[str, ...] = ()) -> Question:
 
 def _change(plan: dict[str, Any], tables: dict[str, Any], line: str) -> None:
     key, sign, text = line.partition("=")
-    head, _, rest = key.strip().partition(".")
+    head, *path = key.strip().split(".")
     if not sign:
         raise SpecError(f"--set needs key=value, as in corpus.synthetic=0.4. Got '{line}'.")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
-    if head in ("plan", "corpus", "price") and rest:
-        plan[head][rest] = value
-        return
-    parts = key.strip().split(".")
-    node = tables
-    for part in parts[:-1]:
-        node = node.setdefault(part, {})
-    node[parts[-1]] = value
+    node: Any = plan if head in plan else tables
+    for part in (head, *path[:-1]):
+        if isinstance(node, list):
+            node = node[int(part)] if part.isdigit() and int(part) < len(node) else None
+        else:
+            node = node.setdefault(part, {}) if isinstance(node, dict) else None
+    if not path or not isinstance(node, dict):
+        raise SpecError(
+            f"--set: '{key.strip()}' names no value of the plan. Try plan.items, corpus.synthetic, filter.0.tpr, price.fresh."
+        )
+    node[path[-1]] = value
 
 
 def _question(plan: dict[str, Any], tables: dict[str, Any], folder: Path) -> Question:
@@ -142,7 +146,10 @@ def _question(plan: dict[str, Any], tables: dict[str, Any], folder: Path) -> Que
             "{ kind = 'file', path = '...' }."
         )
     keep = asked.get("keep", [])
-    lines = tuple(parse_line(text) for text in ([keep] if isinstance(keep, str) else keep))
+    texts = [keep] if isinstance(keep, str) else keep
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise SpecError(f"[plan] 'keep' is a list of lines, as in ['moments.ratio >= 0.5']. Got {keep!r}.")
+    lines = tuple(parse_line(text) for text in texts)
     if not lines:
         raise SpecError("[plan] needs 'keep': the lines to keep, as in keep = ['moments.ratio >= 0.5'].")
     _consistent(lines)
@@ -152,7 +159,11 @@ def _question(plan: dict[str, Any], tables: dict[str, Any], folder: Path) -> Que
         raise SpecError(
             f"[plan] 'confidence' is the share of runs that must keep the lines (0 to 1), or 'mean'. Got {confidence!r}."
         )
-    at = asked.get("at", "worst")
+    at = asked.get("at", "last" if confidence == "mean" else "worst")
+    if confidence == "mean" and at != "last":
+        raise SpecError(
+            "[plan] confidence = 'mean' is about the expectation in the last generation: set at = 'last', or leave it out."
+        )
     if at not in ("worst", "last"):
         raise SpecError(f"[plan] 'at' is 'worst' (in every generation) or 'last'. Got {at!r}.")
     filters = plan["filter"] if isinstance(plan["filter"], list) else [plan["filter"]]
@@ -205,12 +216,14 @@ def _consistent(lines: tuple[Line, ...]) -> None:
 
 def ranged(name: str, value: Any) -> Ranged:
     """A share: a number, [low, high], or a table with value, low and high. Raises SpecError."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    parts = value if isinstance(value, list) else [*value.values()] if isinstance(value, dict) else [value]
+    numbers = all(isinstance(part, (int, float)) and not isinstance(part, bool) for part in parts)
+    if numbers and not isinstance(value, (list, dict)):
         found = Ranged(float(value), float(value), float(value))
-    elif isinstance(value, list) and len(value) == 2:
+    elif numbers and isinstance(value, list) and len(value) == 2:
         low, high = (float(end) for end in value)
         found = Ranged((low + high) / 2, low, high)
-    elif isinstance(value, dict) and {"value", "low", "high"} == set(value):
+    elif numbers and isinstance(value, dict) and {"value", "low", "high"} == set(value):
         found = Ranged(float(value["value"]), float(value["low"]), float(value["high"]))
     else:
         raise SpecError(f"'{name}' is a share, a range [low, high], or {{ value, low, high }}. Got {value!r}.")
@@ -287,6 +300,6 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _price(table: Mapping[str, Any]) -> Price:
     for key, value in table.items():
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or value < 0:
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < math.inf:
             raise SpecError(f"[price] '{key}' must be a number of at least 0. Got {value!r}.")
     return Price(**{key: float(value) for key, value in table.items()})

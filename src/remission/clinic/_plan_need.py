@@ -15,11 +15,21 @@ from remission import registry
 from remission.clinic._plan_file import Question, Ranged
 from remission.data import Floats
 from remission.errors import SpecError
-from remission.estimate import Estimate
-from remission.lab._crossing import Axis, NotBracketed, Rule, Search
+from remission.estimate import Estimate, mean_interval
 from remission.lab.line import Line
 from remission.lab.predictions import predictions
-from remission.lab.trials import Tell, Trials
+from remission.lab.search.crossing import (
+    DECIDED,
+    Axis,
+    Crossing,
+    NotBracketed,
+    Rule,
+    Search,
+    SeveralCrossings,
+    Undecided,
+    first_look,
+)
+from remission.lab.search.trials import Tell, Trials
 from remission.numerics.proportions import clopper_pearson
 from remission.world import Theory, World
 
@@ -46,6 +56,7 @@ class Found:
         method: ``exact`` (laws) or ``simulated``.
         need: fresh items for a corpus.
         human: the human share that every training set needs (a range: its interval), NaN when a law answers for each corpus.
+        settled: whether that range is as narrow as was asked; else more replicates would narrow it.
         curve: what was simulated; empty for ``exact``.
         laws: names of the laws used.
         replicates: how many loops were run.
@@ -57,6 +68,7 @@ class Found:
     curve: tuple[KeptAt, ...]
     laws: tuple[str, ...]
     replicates: int
+    settled: bool = True
 
 
 class Impossible(SpecError):  # noqa: N818
@@ -147,23 +159,43 @@ def simulated_need(
 
     axis = Axis(min(1.0 / n, 0.5), 1.0, log=True)
     tolerance = _PRECISION / max(math.log(1.0 / axis.low), _PRECISION)
-    budget = max(4000, 20 * question.experiment.replicates) if budget is None else budget
-    nothing = draw([(0.0, 4 * 12)])[0]
-    if rule.p_value(nothing) <= 0.002 and rule.signs(nothing).mean() > 0:
+    if budget is None:
+        budget = max(4000, 20 * question.experiment.replicates, 60 * first_look(rule))
+    nothing, settled = draw([(0.0, first_look(rule))])[0], True
+    if rule.p_value(nothing) <= DECIDED and rule.signs(nothing).mean() > 0:
         human = Ranged(0.0, 0.0, 0.0)
     else:
         try:
             crossing = Search(draw, rule, axis, tolerance=tolerance, budget=budget).run()
-            human = Ranged(crossing.value, crossing.low, crossing.high)
+            human, settled = Ranged(crossing.value, crossing.low, crossing.high), _narrow(crossing)
         except NotBracketed as error:
             if not error.kept:
                 raise _impossible(question, "In simulation") from error
             human = Ranged(axis.low, 0.0, axis.low)
+        except Undecided as error:
+            raise _too_close(question, error) from error
+        except SeveralCrossings as error:
+            raise SpecError(
+                f"The lines are kept and lost again as the human share grows ({error}). A plan needs lines that more human data helps."
+            ) from error
 
     def need(synthetic: float) -> Ranged:
         return Ranged(*(_fresh(n, share, synthetic) for share in (human.value, human.low, human.high)))
 
-    return Found("simulated", need, human, _curve(trials, question), (), trials.made)
+    return Found("simulated", need, human, _curve(trials, question), (), trials.made, settled)
+
+
+def _narrow(crossing: Crossing) -> bool:
+    """Whether the need is known well enough to buy by: to a fifth of itself."""
+    return crossing.settled or crossing.high - crossing.low <= 0.2 * crossing.value
+
+
+def _too_close(question: Question, error: Undecided) -> SpecError:
+    what = "Human items alone" if error.end == 1.0 else "A training set without human items"
+    return SpecError(
+        f"{what}: too close to the line to tell whether it is kept ({error.told}). Raise items, loosen the line or the confidence"
+        + (f", or allow about {error.needed} replicates (--budget)." if error.needed else ".")
+    )
 
 
 def _fresh(n: int, human: float, synthetic: float) -> float:
@@ -211,11 +243,16 @@ def _impossible(question: Question, how: str) -> Impossible:
 
 
 def checked(question: Question, fresh: int, synthetic: float, workers: int) -> Estimate:
-    """The share of new runs that keep all lines with the plan as it is: so many fresh items, the rest from the corpus."""
+    """New runs with the plan as it is: so many fresh items, the rest from the corpus.
+
+    The share that keeps all lines; with confidence = "mean" the mean of the row.
+    """
     rows = list(dict.fromkeys(line.row for line in question.lines))
     base = dataclasses.replace(question.experiment, seed=question.experiment.seed + 1)
     trials = Trials(base, rows, at=question.at, above=_healthier(question, rows), workers=workers)
     margins = _margins(trials, question, composite(question, fresh, synthetic), _CHECKED)
+    if question.confidence == "mean":
+        return mean_interval(trials.values(composite(question, fresh, synthetic), _CHECKED))
     kept = int((margins >= 0).sum())
     low, high = clopper_pearson(kept, margins.size, 0.95)
     return Estimate(kept / margins.size, low, high, 0.95, "Clopper-Pearson", margins.size)

@@ -17,11 +17,12 @@ from typing import Any, Literal
 from remission.clinic._plan_file import Filter, Price, Question, Ranged, read_question
 from remission.clinic._plan_need import Found, Impossible, Need, checked, exact_need, simulated_need
 from remission.estimate import Estimate
-from remission.lab.trials import Tell
+from remission.lab.search.trials import Tell
 from remission.theory.filtered_mix import kept_share
 
 Verdict = Literal["plan", "over-budget", "impossible"]
 _STEPS = 10  # of the cost curve
+_HALVINGS = 8  # towards the place where fresh items become unnecessary
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,7 @@ def answer(
     options = [_option(need, question, price, None, 0.0, share), _all_fresh(question, price)]
     for one in question.filters:
         mine = [option for option in curve if option.name == one.name and option.filtered > 0]
+        mine += _kink(need, question, price, one, share)
         cheapest = min(mine, key=lambda option: (option.cost, -option.filtered), default=None)
         options += [option for option in mine if option is cheapest or option.filtered == 1.0]
     options.sort(key=lambda option: (option.cost, -option.filtered))
@@ -165,9 +167,23 @@ def answer(
     over = price.budget is not None and best.cost > price.budget
     seen = None if found.method == "exact" else checked(question, best.buy, best.synthetic, workers)
     return Plan(
-        question, "over-budget" if over else "plan", "", found, best, tuple(options), tuple(curve),
+        dataclasses.replace(question, notes=question.notes + _notes(question, found, seen)),
+        "over-budget" if over else "plan", "", found, best, tuple(options), tuple(curve),
         _sensitivity(need, question, best), seen, _affordable(question, options) if over else None,
     )  # fmt: skip
+
+
+def _notes(question: Question, found: Found, seen: Estimate | None) -> tuple[str, ...]:
+    """What a buyer must know of the answer."""
+    notes = []
+    if not found.settled:
+        notes.append(
+            f"The need is known only to {100 * found.human.low:.3g} to {100 * found.human.high:.3g} % of the training set, and the upper "
+            f"end is what is bought: more replicates (--budget) narrow it."
+        )
+    if seen is not None and question.confidence != "mean" and seen.high < float(question.confidence):
+        notes.append("Tried as it is, fewer runs than wanted kept the lines: raise --budget.")
+    return tuple(notes)
 
 
 def _option(
@@ -188,6 +204,20 @@ def _option(
     buy = min(question.items, math.ceil(fresh.high - 1e-9))
     calls = 0.0 if filtering is None else part * (question.items - buy) / yields
     return Option(name, part, synthetic, yields, fresh, buy, calls, buy * price.fresh + calls * price.call)
+
+
+def _kink(need: Need, question: Question, price: Price, filtering: Filter, share: float) -> list[Option]:
+    """Where filtering just makes fresh items unnecessary: between the ends only there can the cost turn."""
+    low, high = 0.0, 1.0
+    if (
+        _option(need, question, price, filtering, 1.0, share).buy
+        or not _option(need, question, price, filtering, 0.0, share).buy
+    ):
+        return []
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _option(need, question, price, filtering, middle, share).buy else (low, middle)
+    return [_option(need, question, price, filtering, high, share)]
 
 
 def _all_fresh(question: Question, price: Price) -> Option:
@@ -239,7 +269,7 @@ def _affordable(question: Question, options: list[Option]) -> dict[str, Any]:
     price, n = question.price, question.items
     best: dict[str, Any] = {}
     for option in options:
-        per_item = price.call / option.yields if option.calls else 0.0
+        per_item = option.filtered * price.call / option.yields
         spare = float(price.budget or 0.0) - n * per_item
         slope = price.fresh - per_item
         fresh = math.floor(min(n, spare / slope)) if slope > 0 and spare > 0 else 0

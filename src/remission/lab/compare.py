@@ -18,8 +18,8 @@ import numpy as np
 from remission.data import Floats
 from remission.errors import SpecError, StoreError, did_you_mean
 from remission.estimate import mean_interval, mean_is_estimable, median_interval
-from remission.lab._difference import POWER, Cells, band_factor, differences, replicates_needed
-from remission.lab._sides import Pairing, Side, pairing, read_sides
+from remission.lab.comparison.difference import POWER, Cells, band_factor, differences, replicates_needed
+from remission.lab.comparison.sides import Pairing, Side, pairing, read_sides
 
 __all__ = ["Comparison", "Difference", "Pair", "Side", "compare", "read_sides"]
 
@@ -252,7 +252,7 @@ def compare(
     """Compare each (base, run).
 
     Args:
-        pairs: see :func:`remission.lab._sides.read_sides`.
+        pairs: see :func:`remission.lab.comparison.sides.read_sides`.
         rows: which metric rows; all that every run has when empty.
         generation: of the table; the last that all have when None.
         level: of single intervals, and of the table as a whole.

@@ -16,10 +16,10 @@ import numpy as np
 
 from remission.data import Floats
 from remission.errors import RemissionError, SpecError, StoreError, did_you_mean
-from remission.lab._long_run_fate import MARGIN, SHORTEST, Fate, classify
-from remission.lab._long_run_theory import Beside, End, beside, ends
 from remission.lab.execute import execute, resolved
 from remission.lab.facts import directions_of
+from remission.lab.long_run.fate import MARGIN, SHORTEST, Fate, classify
+from remission.lab.long_run.theory import Beside, End, beside, ends
 from remission.lab.reading import display_names
 from remission.lab.summary import one_row
 from remission.laws import CategoricalLaw, Law

@@ -17,16 +17,16 @@ import numpy as np
 from remission.data import Floats, Integers
 from remission.errors import SpecError
 from remission.estimate import mean_is_estimable
-from remission.lab._trend_answer import REACH as REACH
-from remission.lab._trend_answer import Forecast as Forecast
-from remission.lab._trend_answer import Question as Question
-from remission.lab._trend_answer import Verdict, answered, decided, percent, where_of, whole
-from remission.lab._trend_backtest import FEWEST, Backtest, Trends, backtest, crossing, interval
-from remission.lab._trend_data import Lines as Lines
-from remission.lab._trend_data import lines_of_run, lines_of_table
-from remission.lab._trend_filter import Row
-from remission.lab._trend_law import Law as Law
-from remission.lab._trend_law import law_backtest, law_of_run, law_paths
+from remission.lab.trends.answer import REACH as REACH
+from remission.lab.trends.answer import Forecast as Forecast
+from remission.lab.trends.answer import Question as Question
+from remission.lab.trends.answer import Verdict, answered, decided, percent, where_of, whole
+from remission.lab.trends.backtest import FEWEST, Backtest, Trends, backtest, crossing, interval
+from remission.lab.trends.data import Lines as Lines
+from remission.lab.trends.data import lines_of_run, lines_of_table
+from remission.lab.trends.filter import Row
+from remission.lab.trends.law import Law as Law
+from remission.lab.trends.law import law_backtest, law_of_run, law_paths
 from remission.store import Run
 
 Of = Literal["median", "mean", "each"]
@@ -71,7 +71,7 @@ def forecast_table(
     of: Of | None = None,
     progress: Progress | None = None,
 ) -> list[Forecast]:
-    """Forecast a column of a table, see :func:`remission.lab._trend_data.lines_of_table`. Raises SpecError, DataError."""
+    """Forecast a column of a table, see :func:`remission.lab.trends.data.lines_of_table`. Raises SpecError, DataError."""
     lines = lines_of_table(path, metric, generation)
     return forecast_lines(lines, question, of or "median", None, progress)
 

@@ -65,5 +65,7 @@ def parse_line(text: str) -> Line:
     except ValueError:
         value = math.nan
     if match is None or not math.isfinite(value):
-        raise SpecError(f"A line to keep is written ROW>=NUMBER or ROW<=NUMBER, as in moments.ratio>=0.5. Got '{text}'.")
+        raise SpecError(
+            f"A line to keep is written ROW>=NUMBER or ROW<=NUMBER, as in moments.ratio>=0.5. Got '{text}'."
+        )
     return Line(match["row"], match["sign"] in (">=", "≥"), value)

@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 from remission.data import Floats
 from remission.errors import SpecError
-from remission.lab import _boundary
-from remission.lab._boundary import Boundary
-from remission.lab._crossing import DECIDED, FIRST, Axis, Rule
 from remission.lab.line import Line
-from remission.lab.tipping import Of, axis_of, without_sweep
-from remission.lab.trials import At, Tell, Trials
+from remission.lab.search import boundary
+from remission.lab.search.asking import Of, axis_of, rule_of, without_sweep
+from remission.lab.search.boundary import Boundary
+from remission.lab.search.crossing import DECIDED, Axis, Rule, first_look
+from remission.lab.search.trials import At, Tell, Trials
 from remission.spec import Experiment
 
 Phase = Literal["kept", "lost", "undecided"]
@@ -135,10 +135,10 @@ def phases(
     """
     if x[0] == y[0]:
         raise SpecError(f"A phase diagram needs two different parameters. Got '{x[0]}' twice.")
-    experiment = without_sweep(experiment, [x[0], y[0]])
+    rule, experiment = rule_of(of), without_sweep(experiment, [x[0], y[0]])
     axes = axis_of(experiment, *x, False), axis_of(experiment, *y, False)
     trials = Trials(experiment, [line.row], at=at, above=[line.above], workers=workers, folder=folder, tell=tell)
-    grid = _Grid(trials, (x[0], y[0]), axes, line, Rule(None if of == "mean" else 0.5 if of == "median" else float(of)))
+    grid = _Grid(trials, (x[0], y[0]), axes, line, rule)
     step = 1 << depth
     cells = [(i * step, j * step, step) for i in range(_CELLS) for j in range(_CELLS)]
     side = _CELLS * step
@@ -149,7 +149,7 @@ def phases(
         split = [
             cell for cell in cells if cell[2] > 1 and len({grid.found[corner].phase for corner in _corners(cell)}) > 1
         ]
-        if budget is not None and trials.made + 5 * FIRST * len(split) > budget:
+        if budget is not None and trials.made + 5 * first_look(rule) * len(split) > budget:
             split = []
         done += [cell for cell in cells if cell not in split]
         cells = [part for cell in split for part in _parts(cell)]
@@ -187,7 +187,7 @@ class _Grid:
 
     def look(self, places: Sequence[tuple[int, int]]) -> None:
         """Tell the phase of new places; more replicates where it is undecided."""
-        waiting, count = sorted({place for place in places if place not in self.found}), FIRST
+        waiting, count = sorted({place for place in places if place not in self.found}), first_look(self.rule)
         for _ in range(_LOOKS + 1):
             asked = [(self.settings(place), count) for place in waiting]
             self.trials.ask(asked)
@@ -226,10 +226,13 @@ def _theory(grid: _Grid, line: Line) -> tuple[tuple[float, Boundary], ...]:
         value = x.at(k / (2 * _CELLS))
 
         def world(other: float, value: float = value) -> Any:
-            settings = {grid.keys[0]: value, grid.keys[1]: round(other) if y.whole else other}
+            settings = {
+                grid.keys[0]: round(value) if x.whole else value,
+                grid.keys[1]: round(other) if y.whole else other,
+            }
             return grid.trials.experiment.at(settings).experiment.world()
 
-        known = _boundary.thresholds(world(y.at(0.5)), grid.keys[1]) + _boundary.crossings(world, line, y.low, y.high)
+        known = boundary.thresholds(world(y.at(0.5)), grid.keys[1]) + boundary.crossings(world, line, y.at)
         found += [(value, one) for one in known if y.low <= one.value <= y.high and one.start != "collapsed"]
     return tuple(found)
 

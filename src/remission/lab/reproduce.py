@@ -20,15 +20,15 @@ from typing import Any, ClassVar
 
 from remission.engines.local import map_units
 from remission.errors import DataError, MissingExtra, RemissionError
-from remission.lab._reproduction_files import About, Reproduction, load
-from remission.lab._reproduction_files import about as about
-from remission.lab._reproduction_files import chosen as chosen
-from remission.lab._reproduction_files import known as known
-from remission.lab._reproduction_files import read as read
-from remission.lab._reproduction_judges import Measured, Outcome, judge
-from remission.lab._reproduction_rules import Check, Verdict
 from remission.lab.execute import execute
 from remission.lab.reading import Reading
+from remission.lab.reproduction.files import About, Reproduction, load
+from remission.lab.reproduction.files import about as about
+from remission.lab.reproduction.files import chosen as chosen
+from remission.lab.reproduction.files import known as known
+from remission.lab.reproduction.files import read as read
+from remission.lab.reproduction.judges import Measured, Outcome, judge
+from remission.lab.reproduction.rules import Check, Verdict
 from remission.lab.summary import one_row
 from remission.store import Run
 

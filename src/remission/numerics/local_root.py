@@ -69,8 +69,7 @@ def _root_of(
         return None
     coefficients, cov, spread = made
     target = 0.0 if share is None else math.log(share / (1 - share))
-    reach = max(abs(outer[0] - middle), abs(outer[1] - middle), half) / half
-    grid = np.linspace(-reach, reach, _GRID)
+    grid = (np.linspace(*outer, _GRID) - middle) / half  # a root outside known signs is none
     rows = _powers(grid, degree)
     curve = direction * (rows @ coefficients - target)
     error = np.sqrt(np.einsum("ij,jk,ik->i", rows, cov, rows))
@@ -82,12 +81,8 @@ def _root_of(
     quantile = stdtrit(x.size - degree - 1, 0.5 + level / 2) if share is None else ndtri(0.5 + level / 2)
     low, high = _around(np.abs(curve) <= quantile * error, int(at))
     slope = (curve[at + 1] - curve[at]) / (grid[at + 1] - grid[at])
-    root, ends = middle + half * root, (middle + half * grid[low], middle + half * grid[high])
-    ends = (
-        min(outer[0], root) if low == 0 or ends[0] < outer[0] else ends[0],
-        max(outer[1], root) if high == _GRID - 1 or ends[1] > outer[1] else ends[1],
-    )
-    return Fit(float(root), float(ends[0]), float(ends[1]), float(half * spread / slope))
+    root, low_end, high_end = (float(middle + half * z) for z in (root, grid[low], grid[high]))
+    return Fit(root, low_end, high_end, float(half * spread / slope))
 
 
 def _around(unsure: Booleans, at: int) -> tuple[int, int]:

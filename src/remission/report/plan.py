@@ -37,8 +37,7 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
         human, checked = found["human_share"], found["checked"]
         told.append(
             f"Simulated with {found['replicates']} loops: {100 * human['value']:.3g} % [{100 * human['low']:.3g}, "
-            f"{100 * human['high']:.3g}] of every training set must be human. Tried as it is, {100 * checked['value']:.1f} % of "
-            f"{checked['n']} new runs kept it [{100 * checked['low']:.1f}, {100 * checked['high']:.1f}]."
+            f"{100 * human['high']:.3g}] of every training set must be human. {_tried(found['confidence'], checked)}"
         )
     if found["verdict"] == "over-budget":
         can = found["affordable"]
@@ -51,6 +50,16 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
                 f"training set human. Raise the budget, or loosen a line or the confidence."
             )
     return told
+
+
+def _tried(confidence: Any, checked: Mapping[str, Any]) -> str:
+    """What the recommendation did when it was tried as it is."""
+    if confidence == "mean":
+        return f"Tried as it is, the mean over {checked['n']} new runs was {checked['value']:.4g} [{checked['low']:.4g}, {checked['high']:.4g}]."
+    return (
+        f"Tried as it is, {100 * checked['value']:.1f} % of {checked['n']} new runs kept it "
+        f"[{100 * checked['low']:.1f}, {100 * checked['high']:.1f}]."
+    )
 
 
 def _way(best: Mapping[str, Any], n: int) -> str:
@@ -76,9 +85,9 @@ def build(found: Mapping[str, Any]) -> Report:
     if found["verdict"] == "impossible":
         return Report(title, lead, ())
     options = Table(
-        "Ways to do it", ("way", "buy", "needed", "low", "high", "synthetic in the rest", "detector calls", "cost per generation"),
+        "Ways to do it", ("way", "of the corpus filtered", "buy", "needed", "low", "high", "synthetic in the rest", "detector calls", "cost per generation"),
         tuple(
-            (one["name"], one["buy"], one["fresh"]["value"], one["fresh"]["low"], one["fresh"]["high"], one["synthetic"], one["calls"], one["cost"])
+            (one["name"], one["filtered"], one["buy"], one["fresh"]["value"], one["fresh"]["low"], one["fresh"]["high"], one["synthetic"], one["calls"], one["cost"])
             for one in found["options"]
         ),
     )  # fmt: skip

@@ -56,7 +56,7 @@ def _findings(found: Mapping[str, Any]) -> list[Finding]:
             "How sudden",
             f"{100 * sudden['share']:.0f} % ({100 * sudden['low']:.0f} to {100 * sudden['high']:.0f} %) of what changes between "
             f"{sudden['wide'][0]:.4g} and {sudden['wide'][1]:.4g} changes between {sudden['window'][0]:.4g} and "
-            f"{sudden['window'][1]:.4g}. Of a straight slope a fifth would; more than half makes a threshold.",
+            f"{sudden['window'][1]:.4g}; a threshold from {100 * sudden['limit']:.0f} %.",
         )
     ]
     other = found.get("hysteresis")

@@ -119,7 +119,7 @@ class TippingPoint(Theory):
         return rows
 
     def thresholds(self, world: World) -> list[Threshold]:
-        """1 - tau, and for equal types the share up to which a collapsed world stays collapsed; in terms of either parameter."""
+        """For equal types 1 - tau, and the share up to which a collapsed world stays collapsed; in terms of either parameter."""
         regime, tau = world.regime.name(), world.sampling.temperature
         key = {"fresh": "regime.share", "web": "regime.synthetic"}.get(regime)
         if key is None or given.first(world, given.unigram, _tempered, given.fresh_mix) or not 0 < tau < 1:
@@ -128,6 +128,8 @@ class TippingPoint(Theory):
         assert isinstance(law, CategoricalLaw)
         real, synthetic = given.mix(world)
         fresh, types = real / (real + synthetic), law.p.size
+        if types < 2 or not np.allclose(law.p, 1.0 / types):  # of unequal types the common ones win smoothly
+            return []
 
         def share(value: float) -> float:
             return value if regime == "fresh" else 1.0 - value
@@ -137,10 +139,8 @@ class TippingPoint(Theory):
             Threshold(self.name(), key, share(temperature_threshold(tau)), "real", told),
             Threshold(self.name(), "sampling.temperature", 1.0 - fresh, "real", told),
         ]
-        if np.allclose(law.p, 1.0 / types):
-            told = "up to this share of fresh data a collapsed world stays collapsed"
-            found.append(Threshold(self.name(), key, share(upper_threshold(types, tau)), "collapsed", told))
-        return found
+        told = "up to this share of fresh data a collapsed world stays collapsed"
+        return [*found, Threshold(self.name(), key, share(upper_threshold(types, tau)), "collapsed", told)]
 
 
 def _values(world: World) -> tuple[Floats, Floats]:

@@ -16,7 +16,7 @@ from remission.lab.predictions import predictions
 from remission.spec import Experiment
 
 if TYPE_CHECKING:
-    from remission.lab._long_run_fate import Fate
+    from remission.lab.long_run.fate import Fate
 
 FURTHER, LEAST, MOST = 8, 512, 4096  # generations: times those run, at least, at most
 STILL = 1e-9  # a law that moves by less than this share per doubling has arrived

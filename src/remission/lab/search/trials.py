@@ -39,7 +39,7 @@ class Trials:
     Attributes:
         experiment: without a sweep, default metrics filled in, only the wanted rows measured.
         rows: the metric rows that are kept.
-        horizons: generations at which they are read: a quarter, half and the whole of the run.
+        horizons: generations at which they are read: a quarter, half and the whole of the run (of each point its own).
         at: what is read of a trajectory up to a horizon: its ``last`` value, its ``worst`` (farthest in the direction of
             collapse) or where it ``settled`` (mean over the last quarter).
     """
@@ -58,13 +58,13 @@ class Trials:
         """``above``: of every row, whether higher is healthier; needed for ``worst``. Raises SpecError, StoreError."""
         if experiment.sweep:
             raise SpecError(
-                f"The experiment also sweeps over {', '.join(experiment.sweep)}. Take one point: remove [sweep] from the file."
+                f"The experiment also sweeps over {', '.join(experiment.sweep)}. Take one point: --set 'sweep={{}}', and --set "
+                f"KEY=VALUE for each of these."
             )
         self.rows, self.at, self.workers = tuple(rows), at, workers
         self.above = tuple(above) or (True,) * len(self.rows)
         self.experiment = measuring(resolved(experiment), self.rows)
-        last = self.experiment.generations
-        self.horizons = sorted({max(1, last // 4), max(1, last // 2), last})
+        self.horizons = horizons_of(self.experiment.generations)
         self._tell = tell or (lambda text: None)
         self._known: dict[str, Floats] = {}  # point name -> (replicates, rows, horizons)
         self._points: dict[str, Point] = {}
@@ -119,14 +119,17 @@ class Trials:
             for size in [self._size(name, stop - start, workers)]
             for first in range(start, stop, size)
         ]
-        began, found = time.perf_counter(), {}
-        work = functools.partial(_measured, rows=self.rows, horizons=self.horizons, at=self.at, above=self.above)
+        began, waiting = time.perf_counter(), {}
+        work = functools.partial(_measured, rows=self.rows, at=self.at, above=self.above)
         for (point, first, _), values in map_units(work, units, workers):
-            found[point.name, first] = values
-        for (name, _), values in sorted(found.items()):
-            self._keep(name, values)
+            waiting[point.name, first] = values
+            while (
+                point.name,
+                len(self._known.get(point.name, ())),
+            ) in waiting:  # in order, so that a stopped search loses nothing
+                self._keep(point.name, waiting.pop((point.name, len(self._known.get(point.name, ())))))
+            self._tell(f"{self.made} replicates")
         self._pace = max((time.perf_counter() - began) * workers / total, 1e-9)
-        self._tell(f"{self.made} replicates")
 
     def _size(self, name: str, count: int, workers: int) -> int:
         """Replicates per block: what fits the memory of a block, shared between the workers."""
@@ -169,34 +172,49 @@ def _measured(
     unit: tuple[Point, int, int],
     *,
     rows: tuple[str, ...],
-    horizons: list[int],
     at: At,
     above: tuple[bool, ...],
 ) -> Floats:
     """The readings of replicates first .. stop - 1 of a point, shape (replicates, rows, horizons)."""
     point, first, stop = unit
     seen: dict[str, list[Floats]] = {row: [] for row in rows}
+    there: dict[str, list[bool]] = {row: [] for row in rows}
     for generation in run(point.experiment, range(first, stop), point.name):
         for row in rows:
-            nothing = np.full(stop - first, np.nan)
-            seen[row].append(generation.rows.get(row, nothing))
-    readings = [read(np.stack(seen[row], axis=1), horizons, at, up) for row, up in zip(rows, above, strict=True)]
+            there[row].append(row in generation.rows)
+            seen[row].append(generation.rows.get(row, np.full(stop - first, np.nan)))
+    horizons = horizons_of(point.experiment.generations)
+    readings = [
+        read(np.stack(seen[row], axis=1), horizons, at, up, np.array(there[row]))
+        for row, up in zip(rows, above, strict=True)
+    ]
     return np.stack(readings, axis=1)
 
 
-def read(trajectory: Floats, horizons: Sequence[int], at: At, above: bool) -> Floats:
+def horizons_of(generations: int) -> list[int]:
+    """A quarter, half and the whole of the generations."""
+    return [max(1, generations // 4), max(1, generations // 2), generations]
+
+
+def read(trajectory: Floats, horizons: Sequence[int], at: At, above: bool, there: Array | None = None) -> Floats:
     """What is read of trajectories (replicates, generations) up to each horizon, shape (replicates, horizons).
+
+    ``there`` (generations,): when the row was measured at all; what was measured and is no number stays NaN, which keeps no line.
 
     >>> path = np.array([[4.0, 1.0, 3.0, 5.0]])
     >>> [read(path, [2, 4], at, True).tolist() for at in ("last", "worst", "settled")]
     [[[1.0, 5.0]], [[1.0, 1.0]], [[1.0, 5.0]]]
     """
+    there = np.ones(trajectory.shape[1], bool) if there is None else there
     if at == "last":
         return trajectory[:, np.array(horizons) - 1]
-    if at == "settled":
-        return np.stack([trajectory[:, t - max(1, t // 4) : t].mean(axis=1) for t in horizons], axis=1)
-    worst = np.fmin.reduce if above else np.fmax.reduce
-    return np.stack([worst(trajectory[:, :t], axis=1) for t in horizons], axis=1)
+    out = np.full((len(trajectory), len(horizons)), np.nan)
+    for k, t in enumerate(horizons):
+        start = t - max(1, t // 4) if at == "settled" else 0
+        part = trajectory[:, start:t][:, there[start:t]]
+        if part.shape[1]:
+            out[:, k] = part.mean(axis=1) if at == "settled" else part.min(axis=1) if above else part.max(axis=1)
+    return out
 
 
 class _Journal:

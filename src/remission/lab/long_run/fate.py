@@ -20,9 +20,9 @@ import numpy as np
 from remission.data import Floats
 from remission.errors import SpecError
 from remission.estimate import Estimate
-from remission.lab._long_run import Scale, Trend, nothing, trend, wants_log
-from remission.lab._long_run_absorption import Absorption, absorption
-from remission.lab._long_run_period import Period, period
+from remission.lab.long_run.absorption import Absorption, absorption
+from remission.lab.long_run.period import Period, period
+from remission.lab.long_run.trend import Scale, Trend, nothing, trend, wants_log
 
 Verdict = Literal["healthy", "stable-degraded", "total-loss", "incoherent", "periodic", "drifting", "undecided"]
 
@@ -58,7 +58,7 @@ class Fate:
         real: the real level, ``real_is`` where it comes from. ``margin``: the relative equivalence margin.
         level: over the last half of the generations. ``limit``: the fixed point, where there is one.
         rate: change per generation over the last half (of the logarithm on ``log``).
-        exponent: p in b t^p of the change, see :mod:`remission.lab._long_run`; NaN where nothing moves.
+        exponent: p in b t^p of the change, see :mod:`remission.lab.long_run.trend`; NaN where nothing moves.
         relaxation: lambda, the share of a deviation that goes per generation; ``half_life`` in generations.
         stability: what becomes of a perturbation: ``decays``, ``stays`` or ``grows``.
         absorption, period: when there is one.

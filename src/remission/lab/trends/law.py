@@ -11,11 +11,11 @@ import numpy as np
 from remission import registry
 from remission.data import Floats, Integers
 from remission.errors import RemissionError
-from remission.lab._trend_backtest import held
-from remission.lab._trend_data import Lines
-from remission.lab._trend_filter import Row, known_at, simulate
-from remission.lab._trend_models import LEVEL, LOG, back, noises, onto
 from remission.lab.predictions import predictions
+from remission.lab.trends.backtest import held
+from remission.lab.trends.data import Lines
+from remission.lab.trends.filter import Row, known_at, simulate
+from remission.lab.trends.models import LEVEL, LOG, back, noises, onto
 from remission.store import Run
 
 REFUSED = 0.01  # a law is not used when what was measured is less likely than this under it

@@ -14,8 +14,8 @@ from msgspec import Meta
 
 from remission.component import Component
 from remission.errors import DataError, SpecError, did_you_mean
-from remission.lab._reproduction_judges import point_number
-from remission.lab._reproduction_rules import Check
+from remission.lab.reproduction.judges import point_number
+from remission.lab.reproduction.rules import Check
 from remission.loop import row_name
 from remission.spec import Experiment, build
 

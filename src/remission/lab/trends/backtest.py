@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from remission.data import Array, Floats, Integers
-from remission.lab._trend_filter import Known, Row, known_at, simulate
-from remission.lab._trend_models import Cell, back, candidates
+from remission.lab.trends.filter import Known, Row, known_at, simulate
+from remission.lab.trends.models import Cell, back, candidates
 
 FEWEST = 6  # observations: two numbers of the trend and a variance, and two origins to test them
 ORIGINS = 8

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from remission.data import Floats, Integers
-from remission.lab._trend_models import LEVEL, LOG, Cell, onto, stretch
+from remission.lab.trends.models import LEVEL, LOG, Cell, onto, stretch
 
 TINY = 1e-9  # of the spread of a row: the standard deviation below which noise is rounding
 

@@ -59,17 +59,16 @@ def thresholds(world: World, key: str) -> list[Boundary]:
     return found
 
 
-def crossings(worlds: Callable[[float], World], line: Line, low: float, high: float) -> list[Boundary]:
+def crossings(worlds: Callable[[float], World], line: Line, at: Callable[[float], float]) -> list[Boundary]:
     """Where the laws that predict the row of a line cross it within a range, in the last generation.
 
     Args:
         worlds: the world at a value of the parameter; may raise SpecError.
         line: the line.
-        low: one end of the range.
-        high: the other.
+        at: the value of the parameter at 0 .. 1 of the range.
     """
     try:
-        middle = worlds((low + high) / 2)
+        middle = worlds(at(0.5))
     except SpecError:
         return []
     applying = {
@@ -80,16 +79,19 @@ def crossings(worlds: Callable[[float], World], line: Line, low: float, high: fl
     found = []
     for law, scale in sorted(applying):
         theory: Theory = registry.load("theory", law)()
-        value = _root(functools.partial(_margin, theory, worlds, line, scale), low, high)
-        if value is not None:
+        place = _root(functools.partial(_margin, theory, worlds, line, scale, at))
+        if place is not None:
+            value = at(place)
             told = f"the {scale} that {law} predicts is {line.value:g}"
             found.append(Boundary(law, "crossing", value, "any", scale, theory.source, told))
     return found
 
 
-def _margin(theory: Theory, worlds: Callable[[float], World], line: Line, scale: str, x: float) -> float:
+def _margin(
+    theory: Theory, worlds: Callable[[float], World], line: Line, scale: str, at: Callable[[float], float], u: float
+) -> float:
     try:
-        world = worlds(x)
+        world = worlds(at(u))
     except SpecError:
         return math.nan
     if theory.refuses(world):
@@ -100,16 +102,20 @@ def _margin(theory: Theory, worlds: Callable[[float], World], line: Line, scale:
     return math.nan
 
 
-def _root(function: Callable[[float], float], low: float, high: float) -> float | None:
-    """The first change of sign, by bisection: laws of counts jump, so nothing smoother would do."""
-    step = (high - low) / (_LOOKS - 1)
-    places = [(x, function(x)) for x in (low + k * step for k in range(_LOOKS))]
+def _root(function: Callable[[float], float]) -> float | None:
+    """The first change of sign on 0 .. 1, by bisection: laws of counts jump, so nothing smoother would do.
+
+    None also where a law says nothing between the two signs.
+    """
+    places = [(x, function(x)) for x in (k / (_LOOKS - 1) for k in range(_LOOKS))]
     places = [(x, value) for x, value in places if math.isfinite(value)]
     for (a, at_a), (b, at_b) in itertools.pairwise(places):
         if at_a * at_b <= 0 and at_a != at_b:
             for _ in range(_HALVINGS):
                 x = (a + b) / 2
                 value = function(x)
+                if math.isnan(value):
+                    return None
                 a, b = (x, b) if value * at_a > 0 else (a, x)
-            return (a + b) / 2
+            return b
     return None

@@ -10,7 +10,7 @@ import numpy as np
 
 from remission.data import Floats
 from remission.errors import SpecError
-from remission.lab._trend_backtest import FALLS, RISES, crossing, interval
+from remission.lab.trends.backtest import FALLS, RISES, crossing, interval
 
 Verdict = Literal["crosses", "never", "undecided", "already", "refused"]
 REACH = 4  # a trend is followed so many times as far as it was observed, and no further
@@ -130,6 +130,7 @@ def answered(blank: Forecast, paths: Floats, last: int, unit: int) -> Forecast:
 
 
 def whole(time: float) -> int | None:
+    """A generation as a whole number; None when there is none."""
     return int(time) if math.isfinite(time) else None
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from remission.data import Floats
 from remission.errors import SpecError, did_you_mean
 from remission.estimate import median_interval
-from remission.lab._reproduction_rules import OFF, Check, Verdict
 from remission.lab.reading import display_names
+from remission.lab.reproduction.rules import OFF, Check, Verdict
 
 ERRORS = 4.0  # standard errors, on either side, of every interval of a mean
 JOINT = 2.0  # joint standard errors between a published mean over few runs and ours

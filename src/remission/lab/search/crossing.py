@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NoReturn
 
 import numpy as np
 
@@ -27,8 +27,24 @@ Draw = Callable[
 FIRST = 12  # replicates of a first look: all on one side is p = 0.0005
 DECIDED = 0.002  # two-sided p of a sign
 _INNER = 5  # points of the first, even look at the whole range
-_DESIGN = 7  # points of the local fit
+_DESIGN = 8  # points of the local fit; even, so that none is a place where halving stopped
 _MOST = 8  # a sign is given up after so many times FIRST replicates
+
+
+class SeveralCrossings(SpecError):  # noqa: N818
+    """The line is crossed more than once within the range."""
+
+
+class Undecided(SpecError):  # noqa: N818
+    """At an end of the range it cannot be told whether the line is kept.
+
+    Attributes:
+        end: which value of the parameter; told: what was seen there; needed: about how many replicates would decide it.
+    """
+
+    def __init__(self, message: str, end: float, told: str, needed: int) -> None:
+        super().__init__(message)
+        self.end, self.told, self.needed = end, told, needed
 
 
 class NotBracketed(SpecError):  # noqa: N818
@@ -153,14 +169,8 @@ class Search:
 
     @property
     def first(self) -> int:
-        """Replicates of a first look.
-
-        For a mean more, as its t test is not to be trusted on a few skewed readings; for a high share so many that all of them
-        keeping the line says something.
-        """
-        if self.rule.share is None:
-            return 4 * FIRST
-        return max(FIRST, math.ceil(math.log(DECIDED / 2) / math.log(max(self.rule.share, 1 - self.rule.share))))
+        """Replicates of a first look."""
+        return first_look(self.rule)
 
     @property
     def left(self) -> int:
@@ -180,6 +190,11 @@ class Search:
 
     def run(self) -> Crossing:
         """Find it. Raises SpecError when the range does not bracket one crossing."""
+        least = (2 + _INNER + _DESIGN) * self.first
+        if self.budget < least:
+            raise SpecError(
+                f"A budget of {self.budget} replicates is too small: a first look and one fit take {least}. Allow at least that."
+            )
         low, high, first = self._bracket()
         while self.axis.at(low) != self.axis.at(high):
             width = abs(self.axis.at(high) - self.axis.at(low))
@@ -206,7 +221,9 @@ class Search:
         changes = [(a[0], b[0]) for a, b in itertools.pairwise(decided) if a[1] != b[1]]
         if len(changes) > 1:
             told = ", ".join(f"{self.axis.at(a):g} to {self.axis.at(b):g}" for a, b in changes)
-            raise SpecError(f"The line is crossed {len(changes)} times: within {told}. Choose one of these ranges.")
+            raise SeveralCrossings(
+                f"The line is crossed {len(changes)} times: within {told}. Choose one of these ranges."
+            )
         return (*changes[0], first)
 
     def _check_ends(self, first: int, last: int) -> None:
@@ -216,11 +233,7 @@ class Search:
         ]
         for value, sign, margins in ends:
             if sign == 0:
-                raise SpecError(
-                    f"At {value:g} it cannot be told whether the line is kept: {self._told(margins)} of {margins.size} "
-                    f"replicates. Move this end away from the line, or allow about {self._needed(margins)} replicates "
-                    f"(budget {self.budget}; or raise samples, which lowers the noise)."
-                )
+                self._refuse(value, margins)
         if first == last:
             kept = "kept" if first > 0 else "not kept"
             raise NotBracketed(
@@ -229,6 +242,18 @@ class Search:
                 kept=first > 0,
             )
 
+    def _refuse(self, value: float, margins: Floats) -> NoReturn:
+        """The end that is undecided, and what would decide it."""
+        told, needed = f"{self._told(margins)} of {margins.size} replicates", self._needed(margins)
+        if needed == 0:
+            raise Undecided(
+                f"At {value:g} the row is no number, or exactly on the line: {told}. Move the line.", value, told, 0
+            )
+        raise Undecided(
+            f"At {value:g} it cannot be told whether the line is kept: {told}. Move this end away from the line, or allow about "
+            f"{needed} replicates (budget {self.budget}; or raise samples, which lowers the noise).", value, told, needed,
+        )  # fmt: skip
+
     def _told(self, margins: Floats) -> str:
         if self.rule.share is not None:
             return f"kept by {100 * float((margins >= 0).mean()):.0f} %, {100 * self.rule.share:g} % wanted"
@@ -236,8 +261,10 @@ class Search:
         return f"margin {margins.mean():.3g} with standard error {error:.2g}"
 
     def _needed(self, margins: Floats) -> int:
-        """About how many replicates would decide a sign, if the margin is what it seems."""
+        """About how many replicates would decide a sign, if the margin is what it seems; 0 when no number would."""
         signs = self.rule.signs(margins)
+        if not np.isfinite(signs).all() or not signs.std():
+            return 0
         gap = max(abs(float(signs.mean())), float(signs.std()) / math.sqrt(margins.size), 1e-12)
         return math.ceil((4.0 * float(signs.std()) / gap) ** 2)
 
@@ -256,12 +283,14 @@ class Search:
         """Replicates spread around the crossing until the interval is narrow enough or the budget is spent."""
         outer, window, count = (low, high), _grown((low, high), 2.0), self.first
         fit: Fit | None = None
+        before = -1
         while True:
             places = _spread(window, self.axis)
             fit = self._fit(places, self.all(places, count), outer, first)
-            more = self.left // len(places)
-            if more < self.first or (fit is not None and fit.high - fit.low <= self.tolerance):
+            more, made = self.left // len(places), sum(self.spent.values())
+            if made == before or more < self.first or (fit is not None and fit.high - fit.low <= self.tolerance):
                 break
+            before = made  # a pass that made nothing new is the last
             wanted = window if fit is None else _grown((fit.root - fit.scale, fit.root + fit.scale), 1.0)
             if window[1] - window[0] > 1.5 * (wanted[1] - wanted[0]):
                 window, count = wanted, min(count, more)  # less noise than thought: look where the curve is straighter
@@ -279,6 +308,17 @@ class Search:
         margins = np.concatenate(found)
         kept = None if self.rule.share is None else (margins >= 0).astype(np.float64)
         return fit_root(where, margins if kept is None else kept, self.rule.share, -first, self.level, outer)
+
+
+def first_look(rule: Rule) -> int:
+    """Replicates of a first look.
+
+    For a mean more, as its t test is not to be trusted on a few skewed readings; for a high share so many that all of them
+    keeping the line says something.
+    """
+    if rule.share is None:
+        return 4 * FIRST
+    return max(FIRST, math.ceil(math.log(DECIDED / 2) / math.log(max(rule.share, 1 - rule.share))))
 
 
 def _grown(window: tuple[float, float], factor: float) -> tuple[float, float]:

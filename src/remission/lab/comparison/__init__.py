@@ -1,0 +1,1 @@
+"""The two sides of a comparison and the statistics of their difference."""

@@ -1,0 +1,1 @@
+"""Files of reproductions, their rules, and how numbers are judged."""

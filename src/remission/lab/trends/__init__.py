@@ -1,0 +1,1 @@
+"""Trend models of a metric over generations, and how they are chosen."""
