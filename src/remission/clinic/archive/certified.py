@@ -40,7 +40,7 @@ def human_shares(counts: Counts, level: float = 0.95) -> tuple[Estimate, Estimat
 
     >>> among, of_all = human_shares(Counts(880, 1000, 3, 100, 95, 100))
     >>> [round(x, 3) for x in (among.value, among.low, among.high)]
-    [0.997, 0.978, 1.0]
+    [0.997, 0.982, 1.0]
     """
     each = 1 - (1 - level) / 3
     c = _rate(counts.certified, counts.reviewed)

@@ -130,19 +130,21 @@ def history(archive: Archive, item: str = "") -> list[dict[str, Any]]:
 
 
 def current(archive: Archive) -> dict[str, dict[str, Any]]:
-    """What later events say of each item: changed fields, more evidence, reviews."""
+    """What later events say of each item: changed fields and more evidence."""
     found: dict[str, dict[str, Any]] = {}
-    for number, entry in archive.log.entries():
-        event = entry["event"]
-        if event in ("amend", "evidence", "review"):
-            later = found.setdefault(entry["item"], {"changes": {}, "evidence": [], "reviews": []})
-            if event == "amend":
-                later["changes"] |= entry["changes"]
-            elif event == "evidence":
-                later["evidence"].append(entry["evidence"])
-            else:
-                later["reviews"].append(entry | {"number": number})
+    for _, entry in archive.log.entries():
+        if entry["event"] in ("amend", "evidence"):
+            note_later(found, entry)
     return found
+
+
+def note_later(found: dict[str, dict[str, Any]], entry: dict[str, Any]) -> None:
+    """Add what an event says of its item."""
+    later = found.setdefault(entry["item"], {"changes": {}, "evidence": []})
+    if entry["event"] == "amend":
+        later["changes"] |= entry["changes"]
+    else:
+        later["evidence"].append(entry["evidence"])
 
 
 def as_it_is(record: dict[str, Any], later: dict[str, Any] | None) -> dict[str, Any]:

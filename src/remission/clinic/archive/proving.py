@@ -32,27 +32,34 @@ class Proven:
     origin: str
 
 
+class Prover:
+    """Makes proofs; the leaf hashes are read once for all of them.
+
+    Attributes:
+        shared: what all proofs have in common.
+    """
+
+    def __init__(self, archive: Archive) -> None:
+        """Of entries of this archive."""
+        log = self._log = archive.log
+        self._tree = Paths(log.leaves())
+        self.shared: dict[str, Any] = {
+            "schema": SCHEMA, "origin": log.origin, "opening": log.line(0).decode(), "rotations": [],
+            "checkpoint": json.loads(log.head.line()),
+        }  # fmt: skip
+        if len(log.keys) > 1:
+            self.shared["rotations"] = [self.own(n) for n, entry in log.entries() if entry["event"] == "key"]
+
+    def own(self, number: int) -> dict[str, Any]:
+        """What the proof of an entry has for itself."""
+        return {"entry": self._log.line(number).decode(), "index": number, "path": self._tree.path(number)}
+
+
 def prove(archive: Archive, item: str) -> dict[str, Any]:
     """The proof of the ingest of an item, as plain values. Raises DataError."""
-    return prove_entries(archive, [archive.number(item)])[0]
-
-
-def prove_entries(archive: Archive, numbers: list[int]) -> list[dict[str, Any]]:
-    """Proofs of entries; the leaf hashes are read once for all of them."""
-    log = archive.log
-    tree = Paths(log.leaves())
-    rotations = [
-        {"entry": canonical(entry).decode(), "index": number, "path": tree.path(number)}
-        for number, entry in (log.entries() if len(log.keys) > 1 else ())
-        if entry["event"] == "key"
-    ]
-    shared = {
-        "schema": SCHEMA, "origin": log.origin, "opening": log.line(0).decode(), "rotations": rotations,
-        "checkpoint": json.loads(log.head.line()),
-    }  # fmt: skip
-    return [
-        shared | {"entry": log.line(number).decode(), "index": number, "path": tree.path(number)} for number in numbers
-    ]
+    number = archive.number(item)
+    prover = Prover(archive)
+    return prover.shared | prover.own(number)
 
 
 def check_proof(proof: Mapping[str, Any], content: bytes | None = None, origin: str = "") -> Proven:

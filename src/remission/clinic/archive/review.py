@@ -134,7 +134,7 @@ def review_status(archive: Archive, level: float = 0.95, per_hour: float = 0.0, 
         seed: of the bootstrap.
     """
     gathered = _Gathered(archive)
-    verdicts = {item: _rule(votes) for item, votes in gathered.votes.items()}
+    verdicts = {item: rule(votes) for item, votes in gathered.votes.items()}
     certified = tuple(sorted(item for item, verdict in verdicts.items() if verdict == "certified"))
     counted = Counter(verdicts.values())
     items = {name: counted.get(name, 0) for name in ("certified", "rejected", "disputed", "waiting")}
@@ -152,14 +152,14 @@ def review_status(archive: Archive, level: float = 0.95, per_hour: float = 0.0, 
     )  # fmt: skip
 
 
-def certified_items(archive: Archive) -> list[str]:
-    """Ids of the items that two reviewers certified and that are not erased, sorted."""
-    gathered = _Gathered(archive)
-    return sorted(item for item, votes in gathered.votes.items() if _rule(votes) == "certified")
+def certified_items(archive: Archive, at: int | None = None) -> list[str]:
+    """Ids of the items that two reviewers certified, sorted: now and not erased, or as of a size of the log."""
+    gathered = _Gathered(archive, at)
+    return sorted(item for item, votes in gathered.votes.items() if rule(votes) == "certified")
 
 
-def _rule(votes: dict[str, str]) -> str:
-    """Two reviewers at least, and more of them than say the opposite: a third decides between two."""
+def rule(votes: dict[str, str]) -> str:
+    """What reviewers make of an item: two reviewers at least, and more of them than say the opposite: a third decides between two."""
     human, machine = (list(votes.values()).count(word) for word in ("human", "machine"))
     if human >= 2 and human > machine:
         return "certified"
@@ -183,7 +183,7 @@ def _pairs(tables: Sequence[dict[str, str]], level: float, seed: int) -> tuple[t
 class _Gathered:
     """Verdicts from the log."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, at: int | None = None) -> None:
         self.votes: dict[str, dict[str, str]] = {}  # item -> reviewer -> verdict
         self.planted: dict[str, dict[str, str]] = {}  # task -> reviewer -> verdict
         self.truth: dict[str, str] = {}
@@ -191,11 +191,14 @@ class _Gathered:
         self.random: dict[str, tuple[str, str]] = {}  # item -> queue and stratum, of queues that estimate something
         self.queues: dict[str, dict[str, Any]] = {}
         self.strata: Counter[tuple[str, str]] = Counter()
-        for _, entry in archive.log.entries():
+        gone = archive.log.erased if at is None else {}
+        for number, entry in archive.log.entries():
             event = entry["event"]
+            if at is not None and number >= at:
+                break
             if event == "queue":
                 self.queues[entry["queue"]] = entry
-            elif event in ("review", "control") and entry.get("item") not in archive.log.erased:
+            elif event in ("review", "control") and entry.get("item") not in gone:
                 self._take(entry)
 
     def _take(self, entry: dict[str, Any]) -> None:
@@ -226,7 +229,7 @@ class _Gathered:
     def shares(self, verdicts: dict[str, str], level: float) -> tuple[Estimate, Estimate, dict[str, Any], list[str]]:
         """Human shares, how the rule did with planted items, and notes."""
         notes: list[str] = []
-        judged = {task: _rule(votes) for task, votes in self.planted.items() if len(votes) >= 2}
+        judged = {task: rule(votes) for task, votes in self.planted.items() if len(votes) >= 2}
         sides = {
             truth: [verdict == "certified" for task, verdict in judged.items() if self.truth[task] == truth]
             for truth in ("human", "machine")

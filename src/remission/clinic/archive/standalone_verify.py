@@ -156,22 +156,26 @@ def contents(folder, events):
         check(sha256((folder / name).read_bytes()).hexdigest() == opening[field], name)
 
 
-def proof(path, file, origin):
-    found = json.loads(Path(path).read_text())
-    point, first = found["checkpoint"], found["opening"].encode()
+def proof(path, file, origin):  # one proof, or what many share and then a line for each, as exports have them
+    text = Path(path).read_text()
+    lines = [json.loads(text)] if text.count("\n") < 2 else [json.loads(line) for line in text.splitlines()]
+    shared = lines[0]
+    point, first = shared["checkpoint"], shared["opening"].encode()
     start, keys = leaf(first).hex(), {json.loads(first)["key"]}
     check(origin in ("", start), f"this is the archive {start}")
-    for one in [*found["rotations"], found]:
+    for one in [*shared["rotations"], *(one for one in lines if "entry" in one)]:
         entry = one["entry"].encode()
         check(
             climb(leaf(entry), one["index"], point["size"], one["path"]).hex() == point["root"], "the path to the root"
         )
-        if one is not found:
-            keys.add(rotated(json.loads(entry), start))
+        event = json.loads(entry)
+        if one in shared["rotations"]:
+            keys.add(rotated(event, start))
+            continue
+        check(not file or sha256(Path(file).read_bytes()).hexdigest() == event.get("content"), f"{file} is another content")
+        print(f"{event['event']} of '{event['item']}' {event.get('content', '')}")
     checkpoint(point, keys, start)
-    event = json.loads(found["entry"])
-    check(not file or sha256(Path(file).read_bytes()).hexdigest() == event["content"], f"{file} is another content")
-    print(f"in the archive {start} of {point['size']} entries at {point['time']}: {found['entry']}")
+    print(f"in the archive {start} of {point['size']} entries at {point['time']}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,137 @@
+"""Draw fresh human data: the same batch for everybody who asks with the same numbers, and no item in two batches."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from remission.clinic.archive._aside import written_aside
+from remission.clinic.archive.archive import Archive
+from remission.clinic.archive.canonical import canonical
+from remission.clinic.archive.review import certified_items
+from remission.errors import DataError, SpecError, did_you_mean
+
+KINDS = (".parquet", ".jsonl")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A batch.
+
+    Attributes:
+        items: ids, in the order they were drawn; texts: of each.
+        batch: its number, from 0; seed: of the order; at: the size of the log it was drawn at.
+        of: how many items there were to draw from; batches: how many batches of this size that makes.
+        erased: items of the batch that were erased since, and are missing.
+        origin: of the archive.
+    """
+
+    items: tuple[str, ...]
+    texts: tuple[str, ...]
+    batch: int
+    seed: int
+    at: int
+    of: int
+    batches: int
+    erased: tuple[str, ...]
+    origin: str
+
+    def document(self) -> dict[str, Any]:
+        """As plain values, without the texts."""
+        return {
+            "items": list(self.items), "batch": self.batch, "seed": self.seed, "at": self.at, "of": self.of,
+            "batches": self.batches, "erased": list(self.erased), "origin": self.origin,
+        }  # fmt: skip
+
+
+def sample(
+    archive: Archive, count: int, *, batch: int = 0, seed: int = 0, at: int | None = None, certified: bool = True,
+    again: bool = False,
+) -> Sample:  # fmt: skip
+    """Batch number ``batch`` of texts, ``count`` in each.
+
+    The order is that of the hashes of seed and id, so it depends on nothing else, and batches of one seed, count and ``at`` never
+    share an item. Nothing is written: an archive that nobody can change can be drawn from.
+
+    Args:
+        archive: it.
+        count: items of a batch.
+        batch: which, from 0: the generation, say.
+        seed: of the order; another seed draws anew from all items.
+        at: only what was in the log at this size, so that batches stay what they are while the archive grows. Default: now.
+        certified: only items that two reviewers certified as human (as of ``at``).
+        again: start over with another order when all items were drawn, instead of refusing.
+
+    Raises:
+        SpecError: numbers that cannot be. DataError: nothing to draw from, all drawn, or no text.
+    """
+    at = archive.log.size if at is None else at
+    if count < 1 or batch < 0 or not 1 <= at <= archive.log.size:
+        raise SpecError(
+            f"A batch needs count >= 1, batch >= 0 and 1 <= at <= {archive.log.size}. Got count {count}, batch {batch}, at {at}."
+        )
+    items = _population(archive, at, certified)
+    if not items:
+        hint = " Review some (`remission archive review`), or draw from all with --all." if certified else ""
+        raise DataError(f"There are no {'certified ' if certified else ''}items to draw from at size {at}.{hint}")
+    first, last = batch * count, (batch + 1) * count
+    if last > len(items) and not again:
+        raise DataError(
+            f"Batch {batch} of {count} needs {last:,} items, and there are {len(items):,}: batches 0 to {len(items) // count - 1} can "
+            "be drawn. Add items, draw fewer, or let items come again with --again."
+        )
+    drawn = []
+    for turn in range(first // len(items), (last - 1) // len(items) + 1):
+        order = sorted(items, key=lambda item: _place(seed, turn, item))
+        drawn += order[max(0, first - turn * len(items)) : last - turn * len(items)]
+    gone = tuple(item for item in drawn if item in archive.log.erased)
+    kept = tuple(item for item in drawn if item not in archive.log.erased)
+    texts = tuple(_text(archive, item) for item in kept)
+    return Sample(kept, texts, batch, seed, at, len(items), len(items) // count, gone, archive.origin)
+
+
+def write_sample(path: Path, found: Sample) -> None:
+    """Write a batch as Parquet or JSON lines with ``id`` and ``text``: what ``[source] kind = "file"`` reads.
+
+    Raises:
+        SpecError: another suffix. StoreError: it cannot be written.
+    """
+    if path.suffix not in KINDS:
+        raise SpecError(f"'{path.name}' has no suffix that a batch is written as. {did_you_mean(path.suffix, KINDS)}")
+    with written_aside(path) as aside:
+        if path.suffix == ".jsonl":
+            lines = [canonical({"id": item, "text": text}) for item, text in zip(found.items, found.texts, strict=True)]
+            aside.write_bytes(b"".join(line + b"\n" for line in lines))
+            return
+        import pyarrow as pa
+        import pyarrow.parquet as parquet
+
+        table = pa.table({"id": list(found.items), "text": list(found.texts)})
+        facts = canonical({key: value for key, value in found.document().items() if key not in ("items", "erased")})
+        table = table.replace_schema_metadata({b"remission": facts})
+        parquet.write_table(table, aside, write_page_checksum=True)
+
+
+def _population(archive: Archive, at: int, certified: bool) -> list[str]:
+    chosen = set(certified_items(archive, at)) if certified else None
+    gone = {entry["item"] for number, entry in archive.log.entries() if number < at and entry["event"] == "tombstone"}
+    return [
+        item
+        for item, number in archive.log.items.items()
+        if number < at and item not in gone and (chosen is None or item in chosen)
+    ]
+
+
+def _place(seed: int, turn: int, item: str) -> bytes:
+    return hashlib.sha256(f"remission/archive-sample/1\n{seed}\n{turn}\n{item}".encode()).digest()
+
+
+def _text(archive: Archive, item: str) -> str:
+    try:
+        return archive.content(item).decode("utf-8")
+    except UnicodeDecodeError:
+        raise DataError(
+            f"'{item}' is no text. Only texts are drawn; export pictures with `remission archive export`."
+        ) from None
