@@ -150,14 +150,13 @@ class _Crew(Generic[Unit, Result]):
         return index is not None
 
     def _next(self) -> int | None:
-        if self._again:
-            return self._again.popleft()
+        """A unit that was not tried yet, else one that is tried again: what ends workers does not hold up the rest."""
         for index, unit in self._units:
             if isinstance(unit, Later):
-                return None
+                break
             self._open[index] = unit
             return index
-        return None
+        return self._again.popleft() if self._again else None
 
     def _replace(self, worker: Worker, why: str) -> Iterator[tuple[Unit, Lost[Unit]]]:
         """End a worker; its unit is tried again, or given up. A new one starts when there is a unit for it."""

@@ -301,7 +301,8 @@ def receipts(draw: Any) -> Receipt:
     dropped, aside = draw(counts), draw(counts)
     seen = kept + sum(dropped.values()) + sum(aside.values())
     examples = tuple({"file": f, "place": draw(st.integers(0, 99)), "rows": 1, "reason": "r"} for f in draw(st.lists(st.sampled_from("fg"), max_size=15)))  # fmt: skip
-    return merge([Receipt(seen, kept, dropped, aside, seen, strata, examples)])
+    early = next(iter(strata.values()), Stratum())
+    return merge([Receipt(seen, kept, dropped, aside, seen, strata, examples, early=early)])
 
 
 @given(receipts(), receipts(), receipts())

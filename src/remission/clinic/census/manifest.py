@@ -120,7 +120,7 @@ def verify(folder: str | Path, inputs: bool = False) -> list[dict[str, str]]:
         refused = Receipt(len(manifest.refused), 0, Counter(), Counter(reason for _, reason in manifest.refused))
         whole = merge([refused, *receipts]).table()
         said = manifest.receipt.table()
-        if any(whole[key] != said[key] for key in ("in", "kept", "dropped", "quarantined", "strata", "bytes")):
+        if any(whole[key] != said[key] for key in ("in", "kept", "dropped", "quarantined", "strata", "bytes", "early")):
             faults.append({"kind": "receipts do not add up", "what": str(folder)})
     for path_, (sha256, _) in sorted(manifest.inputs.items() if inputs else ()):
         if not Path(path_).is_file():

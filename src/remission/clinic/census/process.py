@@ -212,6 +212,7 @@ class Tally:
         self._quarantined: Counter[str] = Counter()
         self._examples: tuple[dict[str, Any], ...] = ()
         self._strata: dict[str, Stratum] = {}
+        self._early = Stratum()
 
     def kept(self, span: Span, batch: Batch, scores: Scores, config: Config) -> Any:
         """Count documents; their rows."""
@@ -226,6 +227,10 @@ class Tally:
         for name in np.unique(strata).tolist():
             here = strata == name
             self._strata[name] = self._strata.get(name, Stratum()) + _stratum(here, score, why, scores)
+        dates = np.asarray(batch.columns["date"].to_pylist(), dtype=np.str_)
+        early = (dates != "") & (dates < config.before)
+        if early.any():
+            self._early += _stratum(early, score, why, scores)
         if len(self._strata) > MOST_STRATA:
             raise DataError(f"by: there are more than {MOST_STRATA:,} strata. Name columns with fewer values.")
         return _rows(
@@ -257,8 +262,9 @@ class Tally:
     def receipt(self, sha256: str) -> Receipt:
         """The counts."""
         return Receipt(
-            self.seen, self._kept, self._dropped, self._quarantined, self._bytes, self._strata, self._examples, sha256
-        )
+            self.seen, self._kept, self._dropped, self._quarantined, self._bytes, self._strata, self._examples, sha256,
+            early=self._early,
+        )  # fmt: skip
 
 
 def _bytes_of(batch: Batch) -> int:

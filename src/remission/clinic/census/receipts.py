@@ -92,6 +92,7 @@ class Receipt:
         quarantined: rows, or whole files that cannot be counted, set aside by reason.
         bytes: of the texts kept.
         strata: counts of kept documents by stratum.
+        early: counts of those among them that are dated before a day, as a check.
         examples: the first of what was set aside: ``file``, ``place``, ``rows``, ``reason``.
         sha256: of the rows of the part; empty for a merged receipt.
         split: names of the units that stand in for this one, which could not be done in one piece.
@@ -106,6 +107,7 @@ class Receipt:
     examples: tuple[dict[str, Any], ...] = ()
     sha256: str = ""
     split: tuple[str, ...] = ()
+    early: Stratum = field(default_factory=Stratum)
 
     def __add__(self, other: Receipt) -> Receipt:
         strata = {
@@ -115,7 +117,7 @@ class Receipt:
         return Receipt(
             self.seen + other.seen, self.kept + other.kept, self.dropped + other.dropped,
             self.quarantined + other.quarantined, self.bytes + other.bytes, strata,
-            first_examples([*self.examples, *other.examples]),
+            first_examples([*self.examples, *other.examples]), early=self.early + other.early,
         )  # fmt: skip
 
     def check(self, what: str) -> Receipt:
@@ -158,6 +160,7 @@ class Receipt:
             "examples": list(self.examples),
             "sha256": self.sha256,
             "split": list(self.split),
+            "early": self.early.table(),
         }
 
     @classmethod
@@ -167,6 +170,7 @@ class Receipt:
         return cls(
             table["in"], table["kept"], Counter(table["dropped"]), Counter(table["quarantined"]), table["bytes"], strata,
             tuple(table["examples"]), table["sha256"], tuple(table["split"]),
+            Stratum.of(table["early"]),
         )  # fmt: skip
 
 

@@ -104,6 +104,7 @@ def run_census(
         run = _Run(found, config, scorer, folder, progress)
         for task, outcome in (engine or local_engine())(step, run.tasks()):
             run.take(task, outcome)
+        _sweep(folder)  # what killed workers left half-written
         receipt = merge([run.refused(), *(part.receipt for part in run.done.values())]).check("the census")
         manifest = Manifest(
             version=__version__, config=config.table() | {"hash": config.content()}, scorer=scorer.content,
@@ -151,9 +152,13 @@ def _writing(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise StoreError(f"Another process is writing to '{folder}'. Wait for it, or choose another -o.") from None
-        for path in folder.rglob(".*.aside"):
-            path.unlink(missing_ok=True)
+        _sweep(folder)
         yield
+
+
+def _sweep(folder: Path) -> None:
+    for path in folder.rglob(".*.aside"):
+        path.unlink(missing_ok=True)
 
 
 @dataclass

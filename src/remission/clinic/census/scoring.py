@@ -131,9 +131,9 @@ class Judge(Scorer):
     def score(self, batch: Batch) -> Scores:
         """Judge the documents."""
         judged = _checked(self.folder, self.known, self).judge(documents_of(batch))
-        reason = np.array([text.split(":")[0] for text in judged.reason.tolist()], dtype=np.str_)
-        score = np.where(reason == "", judged.score, np.nan)
-        return Scores(score, judged.stratum, judged.flagged, reason)
+        usable = (judged.status != "abstained") & (judged.stratum != "") & np.isfinite(judged.score)
+        short = np.array([text.split(":")[0] or "not calibrated" for text in judged.reason.tolist()], dtype=np.str_)
+        return Scores(judged.score, judged.stratum, judged.flagged, np.where(usable, "", short))
 
 
 @functools.lru_cache(maxsize=2)

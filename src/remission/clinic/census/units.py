@@ -28,6 +28,7 @@ class Config:
         limits: on what is read.
         size: bytes of a unit, about; small files are put together, large ones cut where that is possible.
         sums: SHA-256 that files should have, by path or name; others are set aside.
+        before: documents whose ``date`` is earlier are counted a second time by themselves, as a check: they are human.
     """
 
     fields: Fields = field(default_factory=Fields)
@@ -35,6 +36,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     size: int = SIZE
     sums: tuple[tuple[str, str], ...] = ()
+    before: str = "2022-01-01"
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -46,7 +48,7 @@ class Config:
     def reading(self) -> Fields:
         """The fields with the columns that strata need."""
         needed = ("date" if name in ("month", "year") else name for name in self.by if name != "domain")
-        more = dict.fromkeys((*self.fields.columns, *needed))
+        more = dict.fromkeys((*self.fields.columns, *needed, "date"))
         return replace(self.fields, columns=tuple(more))
 
     def content(self) -> str:
@@ -68,7 +70,13 @@ class Config:
         """As plain values."""
         fields = {**vars(self.fields), "where": {k: sorted(v) for k, v in sorted(self.fields.where.items())}}
         fields["columns"] = list(self.fields.columns)
-        return {"fields": fields, "by": list(self.by), "limits": vars(self.limits), "size": self.size}
+        return {
+            "fields": fields,
+            "by": list(self.by),
+            "limits": vars(self.limits),
+            "size": self.size,
+            "before": self.before,
+        }
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,186 @@
+"""Plain Ray tasks on a cluster that is there already: the same function, the same units, the same results."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from remission.engines._worker import cap_memory, keep_memory
+from remission.engines.limits import (
+    HUNG,
+    HUNGRY,
+    KILLED,
+    STRIKES,
+    Later,
+    Limits,
+    Lost,
+    sentence,
+)
+from remission.errors import RemissionError, need
+
+Unit = TypeVar("Unit")
+Result = TypeVar("Result")
+
+PATIENCE = 120.0  # seconds that a cluster may be without a single processor
+_LOOK = 5.0  # seconds between two looks at how many processors there are
+
+
+def supervise(
+    function: Callable[[Unit], Result],
+    units: Iterable[Unit | Later],
+    address: str = "auto",
+    limits: Limits | None = None,
+) -> Iterator[tuple[Unit, Result | Lost[Unit]]]:
+    """As :func:`remission.engines.local.supervise`, on the processors of a Ray cluster.
+
+    The package must be installed on every machine in the same version, and files must have the same paths everywhere. A task
+    that loses its worker or its machine is tried again, three times in all. Nothing of the cluster is started, stopped or set
+    up; its authentication stays as it is.
+
+    Args:
+        function: picklable and importable there.
+        units: picklable; at most one for each processor is under way.
+        address: of the cluster, such as ``127.0.0.1:6379``; ``auto``: the one on this machine.
+        limits: of each unit; a task past its deadline ends its worker.
+
+    Raises:
+        MissingExtra: Ray is not installed. RemissionError: there is no cluster at the address, or it has no processors.
+        Exception: whatever ``function`` raised, unchanged.
+    """
+    need("ray", "The engine 'ray'", "ray")
+    import ray
+
+    own = not ray.is_initialized()
+    if own:
+        try:
+            _knock(address)
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        except (OSError, RuntimeError, ValueError) as error:
+            said = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+            raise RemissionError(
+                f"No Ray cluster answers at '{address}': {said}. Start one with `ray start --head`, or use the local engine."
+            ) from None
+    try:
+        yield from _Cluster(ray, function, units, limits or Limits()).results()
+    finally:
+        if own:
+            ray.shutdown()  # leaves the cluster; it goes on
+
+
+def _knock(address: str) -> None:
+    """Raise OSError when nobody listens at ``host:port``; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
+
+
+def _do(function: Callable[[Unit], Result], unit: Unit, limits: Limits) -> tuple[bool, Any]:
+    """On a processor of the cluster: (done, result), or (not done, why its memory was not enough)."""
+    keep_memory()
+    cap_memory(limits)
+    if limits.seconds is not None:  # a thread of its own ends the process, whatever the task is doing
+        faulthandler.dump_traceback_later(limits.seconds, exit=True)
+    try:
+        return True, function(unit)
+    except MemoryError as error:
+        return False, str(error)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+class _Cluster:
+    """Tasks under way, and units to be tried again."""
+
+    def __init__(self, ray: Any, function: Callable[[Any], Any], units: Iterable[Any], limits: Limits) -> None:
+        self._ray, self._function, self._limits = ray, function, limits
+        # our own count of trials, so that a unit that ends workers is told from one whose machine went away
+        self._task = ray.remote(num_cpus=1, max_retries=0, max_calls=0)(_do)
+        self._units = enumerate(units)
+        self._again: deque[int] = deque()
+        self._open: dict[int, Any] = {}
+        self._strikes: dict[int, int] = {}
+        self._flying: dict[Any, tuple[int, float]] = {}
+        self._places, self._looked = 0, -_LOOK
+
+    def results(self) -> Iterator[tuple[Any, Any]]:
+        """As they come."""
+        try:
+            self._feed()
+            while self._open:
+                ready, _ = self._ray.wait([*self._flying], timeout=_LOOK) if self._flying else ([], [])
+                for task in ready:
+                    yield from self._take(task)
+                self._feed()
+        finally:
+            for task in self._flying:
+                with contextlib.suppress(Exception):  # we leave anyway
+                    self._ray.cancel(task, force=True)
+
+    def _take(self, task: Any) -> Iterator[tuple[Any, Any]]:
+        errors = self._ray.exceptions
+        index, began = self._flying.pop(task)
+        try:
+            finished, result = self._ray.get(task)
+        except errors.RayTaskError as error:
+            cause = error.cause if isinstance(error.cause, Exception) else error
+            raise cause from None
+        except (errors.NodeDiedError, errors.ObjectLostError):
+            self._again.append(index)  # the machine went, which is not the unit's doing
+            return
+        except errors.OutOfMemoryError:
+            yield from self._strike(index, HUNGRY)
+            return
+        except (errors.WorkerCrashedError, errors.RaySystemError, errors.LocalRayletDiedError):
+            late = self._limits.seconds is not None and time.monotonic() - began >= self._limits.seconds
+            yield from self._strike(index, HUNG if late else KILLED)
+            return
+        if not finished:
+            yield from self._strike(index, HUNGRY)
+            return
+        unit = self._open.pop(index)
+        self._strikes.pop(index, None)
+        yield unit, result
+
+    def _strike(self, index: int, why: str) -> Iterator[tuple[Any, Lost[Any]]]:
+        self._strikes[index] = self._strikes.get(index, 0) + 1
+        if self._strikes[index] < STRIKES:
+            self._again.append(index)
+            return
+        unit = self._open.pop(index)
+        yield unit, Lost(unit, why, sentence(why, self._limits))
+
+    def _feed(self) -> None:
+        """One task for every processor, so that deadlines run from when a task begins."""
+        places = self._processors()
+        while len(self._flying) < places:
+            index = self._next()
+            if index is None:
+                return
+            task = self._task.remote(self._function, self._open[index], self._limits)
+            self._flying[task] = index, time.monotonic()
+
+    def _processors(self) -> int:
+        """How many there are now; waits for the first."""
+        if time.monotonic() - self._looked < _LOOK:
+            return self._places
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            self._places, self._looked = int(self._ray.cluster_resources().get("CPU", 0)), time.monotonic()
+            if self._places > 0:
+                return self._places
+            if time.monotonic() > deadline:
+                raise RemissionError(f"The Ray cluster has had no processor for {PATIENCE:.0f} s. Add a machine to it.")
+            time.sleep(1.0)
+
+    def _next(self) -> int | None:
+        for index, unit in self._units:
+            if isinstance(unit, Later):
+                break
+            self._open[index] = unit
+            return index
+        return self._again.popleft() if self._again else None
