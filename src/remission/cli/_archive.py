@@ -1,0 +1,280 @@
+"""What ``remission archive`` prints, and how its options are read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from remission.cli import _output as out
+from remission.cli._detect import interval, percent
+from remission.errors import DataError, SpecError
+
+PATH = click.Path(path_type=Path)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+KEY = click.option("--key", required=True, type=PATH, help="The file with the archive's private key.")
+WAIT = click.option("--wait", default=60.0, show_default=True, help="Seconds to wait for another writer.")
+ORIGIN = click.option("--origin", default="", metavar="HEX", help="The archive it must be, as somebody else told you.")
+BY = click.option("--by", default="", metavar="NAME", help="Who decided it.")
+ARCHIVE = click.argument("archive", type=PATH)
+
+
+def opened(folder: Path) -> Any:
+    """The archive, its log checked."""
+    from remission.clinic.archive.archive import Archive
+
+    return Archive(folder)
+
+
+def signer_of(path: Path) -> Any:
+    """The private key in a file."""
+    from remission.clinic.archive.signing import load_signer
+
+    return load_signer(path)
+
+
+def told(name: str, content: dict[str, Any], as_json: bool, show_it: Callable[[], None]) -> None:
+    """Print one JSON document, or what is for people."""
+    if as_json:
+        out.as_json(f"archive-{name}", content)
+    else:
+        show_it()
+
+
+def pairs(lines: Iterable[str], option: str) -> dict[str, str]:
+    """``FIELD=VALUE`` lines as a table."""
+    found: dict[str, str] = {}
+    for line in lines:
+        name, sign, value = line.partition("=")
+        if not sign or not name.strip():
+            raise SpecError(f"{option} needs FIELD=VALUE, as in licence=CC-BY-4.0. Got '{line}'.")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def evidence_rows(file: Path, kind: str, fixed: dict[str, str]) -> list[tuple[str, dict[str, Any]]]:
+    """An item and its evidence for each row of a file."""
+    from remission.clinic.archive.record import EVIDENCE
+    from remission.corpus._rows import rows
+
+    if not file.is_file():
+        raise DataError(f"There is no file '{file}'.")
+    found = []
+    for line, row in rows(file, "text", False):
+        if isinstance(row, str) or not row.get("id"):
+            raise DataError(f"'{file}', line {line}: {row if isinstance(row, str) else 'no id'}. Nothing was added.")
+        given = {name: row[name] for name in EVIDENCE.get(kind, ()) if row.get(name) not in (None, "")}
+        for name in ("score", "p"):
+            if name in given:
+                given[name] = _number(given[name], file, line)
+        found.append((str(row["id"]), {"kind": kind} | fixed | given))
+    return found
+
+
+def _number(given: Any, file: Path, line: int | None) -> float:
+    try:
+        return float(given)
+    except (TypeError, ValueError):
+        raise DataError(f"'{file}', line {line}: {json.dumps(given)} is no number. Nothing was added.") from None
+
+
+def sidecar_of(folder: Path) -> Callable[[Path], None]:
+    """What writes a C2PA sidecar beside a data file."""
+    from remission.clinic import credentials
+
+    signer = credentials.load_signer(folder)
+
+    def write(path: Path) -> None:
+        credentials.sign(path, signer=signer, source_type="digitalCreation", sidecar=True)
+
+    return write
+
+
+def checked(path: Path, file: Path | None, origin: str) -> dict[str, Any]:
+    """What a proof, or an export, shows. Raises VerificationError when it does not hold."""
+    from remission.clinic.archive.exporting import check_export
+    from remission.clinic.archive.proving import check_proof
+
+    if path.is_dir():
+        if file is not None:
+            raise click.UsageError("--file is for the proof of one item; PATH is a folder.")
+        return {"ok": True, "items": check_export(path, origin), "origin_given": bool(origin)}
+    try:
+        proof = json.loads(path.read_bytes())
+        content = None if file is None else file.read_bytes()
+    except OSError as error:
+        raise DataError(f"'{error.filename}' cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise DataError(f"'{path}' is no proof. `remission archive prove` writes one.") from None
+    found = check_proof(proof if isinstance(proof, dict) else {}, content, origin)
+    head = found.checkpoint
+    return {
+        "ok": True, "entry": found.entry, "origin": found.origin, "size": head.size, "time": head.time,
+        "content_checked": content is not None, "origin_given": bool(origin),
+    }  # fmt: skip
+
+
+def checkpoint(found: Any) -> dict[str, Any]:
+    """A checkpoint as plain values."""
+    return {"checkpoint": {"size": found.size, "time": found.time, "root": found.root}}
+
+
+def show_checkpoint(what: str, found: Any) -> None:
+    """What was done, and the checkpoint that holds it."""
+    click.echo(f"{what}; checkpoint of {found.size:,} entries, {found.time}")
+
+
+def show_added(found: Any) -> None:
+    """How many items are new, and what was set aside."""
+    click.echo(
+        f"{found.new:,} items added, {found.known:,} were there already, from {_count(found.account.files, 'file')}"
+    )
+    for reason, count in found.account.reasons.most_common(5):
+        out.warn(f"{count:,} left out: {reason}")
+    if found.checkpoint is not None:
+        click.echo(f"checkpoint of {found.checkpoint.size:,} entries, {found.checkpoint.time}")
+
+
+def show_verification(found: Any) -> None:
+    """The verdict, faults as a table, notes."""
+    rows = [
+        [one.kind, one.what, one.where, "-" if one.since is None else f"{one.since.size:,} entries, {one.since.time}"]
+        for one in found.faults[:50]
+    ]
+    if rows:
+        out.table("Not as it was signed", ["kind", "what", "where", "signed in the checkpoint of"], rows)
+    if len(found.faults) > 50:
+        click.echo(f"and {len(found.faults) - 50} more: see --json")
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
+    head = found.checkpoint
+    where = "" if head is None else f"; {head.size:,} entries, last checkpoint {head.time}"
+    click.echo(f"{found.items:,} items, {found.erased:,} erased{where}")
+    click.echo(f"origin: {found.origin}")
+    if found.witnessed:
+        click.echo(f"agrees with {_count(found.witnessed, 'checkpoint')} kept elsewhere")
+    click.echo(
+        "Everything is as it was signed."
+        if found.ok
+        else f"NOT as it was signed: {_count(len(found.faults), 'fault')}."
+    )
+
+
+def show_checked(found: dict[str, Any], path: Path) -> None:
+    """What a proof shows, in words."""
+    if "items" in found:
+        click.echo(f"{path}: all {found['items']:,} items are what was signed")
+    else:
+        what = found["entry"].get("item", found["entry"]["event"])
+        click.echo(f"'{what}' is in the archive {found['origin']}: {found['size']:,} entries, {found['time']}")
+        if not found["content_checked"]:
+            click.echo("note: the content was not looked at; give it with --file", err=True)
+    if not found["origin_given"]:
+        click.echo("note: no --origin was given; it may be of anybody's archive", err=True)
+
+
+def show_log(found: list[dict[str, Any]], last: int) -> None:
+    """The last events as a table."""
+    hidden = {
+        "number",
+        "signed",
+        "event",
+        "item",
+        "record",
+        "content",
+        "bytes",
+        "size",
+        "as",
+        "time",
+        "stratum",
+        "by",
+        "proof",
+    }
+    rows = []
+    for event in found[-last:]:
+        more = {name: value for name, value in event.items() if name not in hidden}
+        said = ", ".join(
+            f"{name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in more.items()
+        )
+        rows.append(
+            [str(event["number"]), str(event["signed"] or "-"), event["event"], event.get("item", ""), said[:300]]
+        )
+    out.table(f"{len(found):,} events", ["entry", "signed", "event", "item", ""], rows, right={0})
+
+
+def show_record(content: dict[str, Any]) -> None:
+    """A record as a table."""
+    rows = [
+        [name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)]
+        for name, value in content["record"].items()
+    ]
+    rows += [[f"collection {name}", str(value)] for name, value in (content["collection"] or {}).items()]
+    out.table(content["record"]["id"], ["field", ""], rows)
+
+
+def show_exported(found: Any) -> None:
+    """What was written."""
+    left = f", {found.erased:,} erased ones left out" if found.erased else ""
+    click.echo(f"{found.items:,} items{left}, licences {', '.join(found.licences)}: {found.folder}")
+    click.echo(f"check:  remission archive check {found.folder}")
+
+
+def show_sample(found: Any, path: Path) -> None:
+    """What was drawn."""
+    click.echo(
+        f"batch {found.batch} (seed {found.seed}) of {found.of:,} items, {found.batches} batches of this size: {path}"
+    )
+    click.echo(f"the same again, however the archive grows: --at {found.at}")
+    if found.erased:
+        out.warn(f"{len(found.erased)} items of this batch were erased since and are missing")
+
+
+def show_queue(found: Any) -> None:
+    """The queue and its strata."""
+    click.echo(f"{found.tasks:,} tasks, {found.planted:,} of them planted, for reviewers: {found.file}")
+    click.echo(f"for you alone, and needed to record answers: {found.key_file}")
+    if len(found.strata) > 1:
+        rows = [[name or "-", f"{chosen:,}", f"{of:,}"] for name, (chosen, of) in found.strata.items()]
+        out.table("Strata", ["stratum", "chosen", "items"], rows, right={1, 2})
+
+
+def show_status(found: Any, html: Path | None) -> None:
+    """Counts, agreement, errors and shares."""
+    out.table("Items", ["", "n"], [[name.replace("_", " "), f"{n:,}"] for name, n in found.items.items()], right={1})
+    agreement = [["all, Krippendorff's alpha", _estimate(found.alpha), f"{found.alpha.n:,}"]]
+    agreement += [
+        [f"{one} and {other}, Cohen's kappa", _estimate(kappa), f"{kappa.n:,}"] for one, other, kappa in found.kappa
+    ]
+    out.table(f"Agreement, {percent(found.alpha.level)}", ["who", "beyond chance", "items"], agreement, right={2})
+    rows = [
+        [
+            one["reviewer"], f"{one['verdicts']:,}", interval(one["machine_called_human"]), interval(one["human_called_machine"]),
+        ]
+        for one in found.reviewers
+    ]  # fmt: skip
+    if rows:
+        out.table(
+            "Reviewers and planted items",
+            ["who", "verdicts", "machine called human", "human called machine"],
+            rows,
+            right={1},
+        )
+    shares = [["of the certified", found.among_certified], ["of all they were drawn from", found.of_all]]
+    out.table("Human share", ["", "share"], [[name, interval(one.table())] for name, one in shares])
+    if found.cost_per_item is not None:
+        click.echo(f"cost: {out.number(found.cost_per_item)} per certified item ({found.seconds / 3600:.1f} hours)")
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
+    if html is not None:
+        click.echo(f"page: {html}")
+
+
+def _estimate(one: Any) -> str:
+    return "-" if one.value != one.value else f"{one.value:.3f}  [{out.number(one.low, 3)}, {out.number(one.high, 3)}]"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
