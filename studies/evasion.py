@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 
 from remission.lab.line import Line
-from remission.lab.search.crossing import NotBracketed
+from remission.lab.search.crossing import NotBracketed, Undecided
 from remission.lab.search.trials import Trials
 from remission.lab.tipping import tipping
 from remission.report.content import Chart, Series
@@ -49,13 +49,17 @@ def rates(quick: bool) -> tuple[str, list[Series]]:
         experiment = filtered(name, changes)
         human = float(np.median(Trials(world(name, changes), [row]).values({"regime.synthetic": 0.0}, 12)))
         line, budget = (
-            Line(row, True, float(f"{(0.85 if row == 'entropy' else 0.5) * human:.3g}")),
+            Line(row, True, float(f"{(0.85 if row == 'entropy' else 0.8) * human:.3g}")),
             300 if quick else 800,
         )
         try:
             steady = tipping(experiment, "curator.0.tpr", 0.0, 0.999, line, budget=budget)
         except NotBracketed as error:
-            rows.append((label, str(line), "any" if error.kept else "none", "-", "-", "-"))
+            rows.append((label, str(line), "0: none is needed" if error.kept else "no rate is enough", "-", "-", "-"))
+            print(rows[-1], flush=True)
+            continue
+        except Undecided as error:  # at this end about half of the replicates keep the line
+            rows.append((label, str(line), f"about {error.end:.3g}", "-", "-", "-"))
             print(rows[-1], flush=True)
             continue
         crossing, generations = steady.crossing, experiment.generations
@@ -93,6 +97,8 @@ def falls(experiment: Experiment, line: Line, generations: int, budget: int) -> 
         found = tipping(moving, "curator.0.tpr.step", steepest, 0.0, line, budget=budget).crossing
     except NotBracketed as error:
         return "0 (all of it may go)" if error.kept else "-"
+    except Undecided:
+        return "about 0"
     ends = (0.95 + (generations - 1) * step for step in (found.value, found.low, found.high))
     return interval(*ends)
 
@@ -137,9 +143,9 @@ def main() -> None:
     quick = parser.parse_args().quick
     steady, curves = rates(quick)
     washed, lines = laundering(quick)
-    half = Series("half", (0.0, 1.0), (0.5, 0.5), kind="reference")
+    line = Series("the line", (0.0, 1.0), (0.8, 0.8), kind="reference")
     one = Chart("What is left, by the detection rate", "Web 90 % synthetic, false-positive rate 2 %; divided by what human data alone gives.",
-                "true-positive rate", "left", (*curves, half), y_zero=True)  # fmt: skip
+                "true-positive rate", "left", (*curves, line), y_zero=True)  # fmt: skip
     two = Chart("A watermark filter against laundering", "Gumbel watermark, blocks of 48 tokens, tested at 1 %; band: range of replicates.",
                 "share of tokens replaced", "word types", tuple(lines), y_zero=True)  # fmt: skip
     write(
@@ -149,7 +155,7 @@ def main() -> None:
         "half is lost, because any human data that gets through anchors the loop. Where sampling is biased or sharpened the needed rate is high, "
         "and the loss behind it sudden (temperature) or steep (bias). A rate that falls slowly is forgiven for a while: what counts in a loop with memory "
         "of one generation is the rate of the last generations. A watermark filter on short texts breaks between one in five and two in five replaced tokens.",
-        "## Detection that fades\n\nAn oracle with the stated rates in front of a web that is 90 % synthetic; refilled to full size.",
+        "## Detection that fades\n\nAn oracle with the stated rates in front of a web that is 90 % synthetic; refilled to full size. The line is four fifths of what human data alone keeps (of the entropy of types 85 %).",
         steady,
         figure("evasion-rates", one),
         "## A watermark that is laundered\n\nThe real test, at work inside the loop.",

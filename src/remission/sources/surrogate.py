@@ -57,7 +57,9 @@ class Surrogate(GenerativeSource):
         if space.kind == "tokens":
             return Space("symbols", (), size=space.size, names=space.names)
         if space.kind not in ("vector", "image", "symbols"):
-            raise SpecError(f"surrogate: {self.base.name()} gives {space.kind} items; vectors, pictures, symbols or text are needed.")
+            raise SpecError(
+                f"surrogate: {self.base.name()} gives {space.kind} items; vectors, pictures, symbols or text are needed."
+            )
         return space
 
     def law(self) -> CategoricalLaw | MixtureLaw:
@@ -100,10 +102,10 @@ def _mixture(items: Array, components: int | None) -> MixtureLaw:
     shape = "full" if d <= _FULL else "diag"
     ladder = [k for k in _LADDER if len(kept) >= 5 * k * (d + 1)] if components is None else [components]
     if not ladder or len(kept) <= max(ladder):
-        raise DataError(f"surrogate: {n} items of {d} numbers are too few for a mixture. Give more, or choose components.")
-    fits = [
-        GaussianMixture(k, covariance_type=shape, random_state=0, reg_covar=1e-6).fit(kept / scale) for k in ladder
-    ]
+        raise DataError(
+            f"surrogate: {n} items of {d} numbers are too few for a mixture. Give more, or choose components."
+        )
+    fits = [GaussianMixture(k, covariance_type=shape, random_state=0, reg_covar=1e-6).fit(kept / scale) for k in ladder]
     best = min(fits, key=lambda fit: fit.bic(kept / scale))
     spreads = best.covariances_ if shape == "full" else np.stack([np.diag(row) for row in best.covariances_])
     return MixtureLaw.of(best.weights_, best.means_ * scale, spreads * scale[:, None] * scale)
