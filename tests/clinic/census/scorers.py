@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from remission.clinic.census.scoring import FunctionScorer
+from remission.clinic.census.scoring import FunctionScorer, Scorer, Scores
+from remission.corpus.streaming import Batch
 from remission.numerics.arrays import Floats
 
 
@@ -45,3 +46,16 @@ LENGTHS = FunctionScorer(lengths, "1")
 POISONED = FunctionScorer(poisoned, "1")
 BROKEN = FunctionScorer(broken, "1")
 SHORT = FunctionScorer(short, "1")
+
+
+class Brightness(Scorer):
+    """The mean of all bytes of a picture."""
+
+    takes = "picture"
+    content = "brightness"
+
+    def score(self, batch: Batch) -> Scores:
+        return Scores.of(np.array([item.mean() for item in batch.items]))
+
+
+BRIGHTNESS = Brightness()

@@ -25,7 +25,7 @@ from remission.corpus.reading import Fields
 from remission.corpus.spans import spans_of
 from remission.corpus.streaming import Limits as Reading
 from remission.engines.limits import Limits
-from tests.clinic.census.scorers import BROKEN, LENGTHS, POISONED, SHORT
+from tests.clinic.census.scorers import BRIGHTNESS, BROKEN, LENGTHS, POISONED, SHORT
 from tests.corpus.damaged import dictionary_bomb, every_case, jsonl, parquet, rows, text
 
 BY = Config(by=("source", "month"), size=4000)
@@ -365,3 +365,44 @@ def test_what_cannot_be_is_said(tmp_path: Path) -> None:
         run_census([path], LENGTHS, path, None, inline)
     with pytest.raises(StoreError, match="not empty"):
         run_census([path], LENGTHS, tmp_path, None, inline)
+
+
+@pytest.mark.slow
+def test_the_damage_matrix_at_full_size(tmp_path: Path) -> None:
+    """A document of 1 GB, bombs of 1 and 2 GB, and workers that may hold 1 GiB: the run ends, the rest is scored."""
+    cases = every_case(tmp_path / "in", 1 << 30)
+    dictionary_bomb(tmp_path / "in" / "bomb.parquet", 1 << 20, 2000, good=30)
+    cases["bomb.parquet"] = 30, 2000, "more than"
+    content = rows(40)
+    content[15]["text"] = "word " * ((1 << 30) // 5)
+    parquet(tmp_path / "in" / "giant.parquet", content, group=10)
+    engine = local_engine(1, Limits(seconds=120, memory=1 << 30))
+    config = Config(by=("source",), limits=Reading(document=1 << 19))
+    census = run_census([tmp_path / "in"], LENGTHS, tmp_path / "out", config, engine)
+    found = table_of(census)
+    for name, (good, aside, reason) in cases.items():
+        here = [row for row in found if Path(row[0]).name == name]
+        gone = [row for row in here if row[3] == "quarantined"]
+        assert sum(row[2] for row in here if row[3] == "kept") == good or good < 0, name
+        assert sum(row[2] for row in gone) == aside, name
+        assert not reason or any(reason in row[4] for row in gone), name
+    giant = [row for row in found if Path(row[0]).name == "giant.parquet"]
+    gone = sum(row[2] for row in giant if row[3] == "quarantined")
+    assert gone in (1, 10)  # alone, or with the row group it cannot be unpacked from
+    assert sum(row[2] for row in giant if row[3] == "kept") == 40 - gone
+    assert verify(tmp_path / "out") == []
+
+
+def test_pictures_are_counted_too(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    for name, level in (("a/one.png", 10), ("a/two.jpg", 250), ("b/three.png", 90)):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        image.new("RGB", (6, 4), (level, level, level)).save(tmp_path / "in" / name)
+    image.new("RGB", (200, 200)).save(tmp_path / "in" / "b" / "large.png")
+    (tmp_path / "in" / "b" / "broken.png").write_bytes(b"\x89PNG nothing")
+    config = Config(limits=Reading(pixels=1000))
+    census = run_census([tmp_path / "in"], BRIGHTNESS, tmp_path / "out", config, local_engine(1))
+    scores = {row[5]: row[8] for row in table_of(census) if row[3] == "kept"}
+    assert scores == pytest.approx({"one.png": 10, "two.jpg": 250, "three.png": 90}, abs=1)
+    assert census.receipt.accounting()["quarantined"] == 2
+    assert verify(tmp_path / "out", inputs=True) == []
