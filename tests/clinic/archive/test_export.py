@@ -187,6 +187,7 @@ def test_croissant_has_what_the_specification_asks_for(place: Path) -> None:
         assert one["source"]["extract"]["column"] in columns
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what mlcroissant stands on
 def test_croissant_is_what_mlcroissant_reads(place: Path) -> None:
     croissant = pytest.importorskip("mlcroissant")
     export(Archive(place / "archive"), place / "out", "parquet")

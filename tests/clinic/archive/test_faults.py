@@ -215,6 +215,21 @@ def case_clash(archive: Path) -> None:
     shutil.copy(path, path.with_name(path.name.upper()))
 
 
+def nested(archive: Path) -> None:
+    """An entry that would bring a recursive reader down."""
+    path = archive / "log" / "00000001.jsonl"
+    found = lines(path)
+    entry = b"[" * 200_000 + b"]" * 200_000
+    found[0] = leaf_hash(entry).hex().encode() + b" " + entry
+    write(path, found)
+
+
+def un_erase_with_an_excuse(archive: Path) -> None:
+    """Erased bytes come back, with a promise that looks as if a command had been interrupted."""
+    un_erase(archive)
+    (archive / "incoming" / "promise.json").write_bytes(canonical({"batch": 5, "objects": []}))
+
+
 def un_erase(archive: Path) -> None:
     path = archive / "packs" / "00000001.pack"
     data = path.read_bytes()
@@ -265,6 +280,8 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "folder in place of an object": (special(os.mkdir), "special", "objects/"),
     "names that clash in case": (case_clash, "case-clash", "objects/"),
     "folders that clash in case": (lambda a: (a / "LOG").mkdir(), "case-clash", "LOG"),
+    "an entry nested without end": (nested, "event", "log/00000001"),
+    "erased bytes come back, with an excuse": (un_erase_with_an_excuse, "not-erased", "packs/00000001"),
     "erased bytes come back": (un_erase, "not-erased", "packs/00000001"),
 }  # fmt: skip
 

@@ -304,7 +304,7 @@ class _Batch:
             if number == 0:
                 self._opening(entry, line)
             reason = log.take(number, entry, self.number)
-        except (msgspec.DecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (msgspec.DecodeError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             reason = f"an entry cannot be understood: {type(error).__name__}"
         if reason and not known:
             self.fault("event", reason, place + 1)

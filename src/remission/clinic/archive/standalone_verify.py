@@ -172,7 +172,10 @@ def proof(path, file, origin):  # one proof, or what many share and then a line 
         if one in shared["rotations"]:
             keys.add(rotated(event, start))
             continue
-        check(not file or sha256(Path(file).read_bytes()).hexdigest() == event.get("content"), f"{file} is another content")
+        check(
+            not file or sha256(Path(file).read_bytes()).hexdigest() == event.get("content"),
+            f"{file} is another content",
+        )
         print(f"{event['event']} of '{event['item']}' {event.get('content', '')}")
     checkpoint(point, keys, start)
     print(f"in the archive {start} of {point['size']} entries at {point['time']}")
@@ -189,5 +192,5 @@ if __name__ == "__main__":
             proof(given.proof, given.file, given.origin)
         else:
             archive(given.archive, given.origin, given.witness)
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         check(False, f"{type(error).__name__}: {error}")

@@ -121,6 +121,7 @@ class _Look:
         self.faults: list[Fault] = []
         self.notes: list[str] = []
         self.promise = read_promise(self.folder)
+        self.erasing = self._erasing()
         self.loose: set[str] = set()  # of objects that should be there
         self.packed: dict[int, int] = {}  # pack -> bytes that entries account for
 
@@ -163,7 +164,7 @@ class _Look:
         for number in range(self.log.firsts[batch], min(end, len(self.log.offsets))):
             try:
                 entry = msgspec.json.decode(data[self.log.offsets[number] : self.log.ends[number]])
-            except (msgspec.DecodeError, ValueError):
+            except (msgspec.DecodeError, ValueError, RecursionError):
                 continue
             if isinstance(entry, dict) and _sound(entry):
                 found.append(entry)
@@ -252,13 +253,24 @@ class _Look:
             self.fault("content", f"'{entry['item']}' was stored as something else than its hash says", where, batch)
 
     def _not_erased(self, what: str, entry: dict[str, Any], where: str) -> None:
-        if self.promise is not None and self.promise["batch"] == len(self.log.firsts) - 1:
+        if entry["content"] in self.erasing:
             self.notes.append(
                 f"Erasing {what} of '{entry['item']}' was interrupted; the next command that writes finishes it."
             )
             return
         batch = self.log.batch_of(self.log.items[entry["item"]])
         self.fault("not-erased", f"{what} of '{entry['item']}' was erased, and is there again", where, batch)
+
+    def _erasing(self) -> set[str]:
+        """Contents whose erasing an interrupted command had just begun: those of tombstones in the batch of its promise."""
+        last = len(self.log.firsts) - 1
+        if self.promise is None or self.promise["batch"] != last:
+            return set()
+        try:
+            entries = self._of(last, self.log.size)
+        except OSError:
+            return set()
+        return {entry["content"] for entry in entries if entry["event"] == "tombstone" and "content" in entry}
 
     def _gone(self, error: OSError, name: str, batch: int, what: str) -> None:
         kind, said = "missing", f"{what} cannot be had: {error.strerror or error}"
