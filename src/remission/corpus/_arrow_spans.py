@@ -19,7 +19,8 @@ from remission.numerics.arrays import Integers
 if TYPE_CHECKING:
     from remission.corpus.streaming import Limits
 
-THIN = 512  # stored bytes a row; below, repeated texts may be stored once, and are looked at before they are unpacked
+AMPLE = 4  # batches may come out so many times as large as they should
+SMALL = 16 << 20  # bytes of a column that may be held at once, with its texts stored once and pointed at
 BUFFER = 1 << 20
 
 
@@ -44,11 +45,18 @@ def parquet(span: Span, fields: Fields, limits: Limits) -> Iterator[Batch]:
         pointed: Any = None
         start = span.start
         for group, count in zip(groups, rows, strict=True):
-            if _is_thin(told.row_group(group), fields.text):
+            stored, has_dictionary = _stored(told.row_group(group), fields.text)
+            size = max(1, min(limits.batch_rows, limits.batch_bytes // max(1, stored // max(1, count))))
+            way = file
+            if has_dictionary:
                 pointed = pointed or held.enter_context(_parquet_file(span, fields.text))
-                yield from _row_group(pointed, group, start, count, fields, limits)
-            else:
-                yield from _row_group(file, group, start, count, fields, limits)
+                longest = _longest(pointed, group, fields.text)
+                if longest * size > AMPLE * limits.batch_bytes:
+                    if stored <= SMALL:
+                        way = pointed
+                    else:
+                        size = max(1, limits.batch_bytes // longest)
+            yield from _row_group(way, group, size, start, count, fields, limits)
             start += count
 
 
@@ -61,12 +69,27 @@ def _parquet_file(span: Span, pointed: str | None) -> Any:
     )
 
 
-def _row_group(file: Any, group: int, start: int, count: int, fields: Fields, limits: Limits) -> Iterator[Batch]:
+def _longest(pointed: Any, group: int, name: str) -> int:
+    """Bytes of the longest text of a row group that is stored once and pointed at: a few of them may stand for gigabytes."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        for batch in pointed.iter_batches(1, row_groups=[group], columns=[name], use_threads=False):
+            dictionary = batch.column(batch.schema.get_field_index(name)).dictionary
+            return pc.max(pc.binary_length(dictionary)).as_py() or 0 if len(dictionary) else 0
+    except (pa.ArrowException, *TROUBLE):
+        pass  # reading it will say so
+    return 0
+
+
+def _row_group(
+    file: Any, group: int, size: int, start: int, count: int, fields: Fields, limits: Limits
+) -> Iterator[Batch]:
     import pyarrow as pa
 
     names = file.schema_arrow.names
     columns = [name for name in dict.fromkeys([fields.text, *names_of(fields).values()]) if name in names]
-    size = _batch_rows(file.metadata.row_group(group), fields.text, limits)
     done = 0
     try:
         for batch in file.iter_batches(size, row_groups=[group], columns=columns, use_threads=False):
@@ -141,18 +164,6 @@ def _stored(group: Any, name: str) -> tuple[int, bool]:
         if column.path_in_schema == name:
             return max(0, column.total_uncompressed_size), bool(column.has_dictionary_page)
     return 0, False
-
-
-def _is_thin(group: Any, name: str) -> bool:
-    stored, pointed = _stored(group, name)
-    return pointed and stored < THIN * max(1, group.num_rows)
-
-
-def _batch_rows(group: Any, name: str, limits: Limits) -> int:
-    """So many rows that their texts fill a batch, if they are all alike."""
-    stored, _ = _stored(group, name)
-    mean = max(1, stored // max(1, group.num_rows))
-    return max(1, min(limits.batch_rows, limits.batch_bytes // mean))
 
 
 def _checked(batch: Any, start: int, fields: Fields, limits: Limits) -> Iterator[Batch]:
