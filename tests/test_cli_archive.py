@@ -99,6 +99,21 @@ def test_proofs_and_exports_are_checked_without_the_archive(place: Path, capsys:
     assert "cannot be read" in refused(capsys, "check", "nowhere.json")
 
 
+def test_a_log_goes_on_from_a_witness(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ask(capsys, "witness", "gold", "-o", "witness")
+    ask(capsys, "amend", "gold", "letter-1", "--set", "rights=mine", "--reason", "asked", "--key", "gold.key")
+    assert ask(capsys, "prove", "gold", "--since", "witness", "-o", "proof.json")["size"] == 23
+    found = ask(capsys, "check", "proof.json", "--witness", "witness")
+    assert (found["since"], found["size"]) == (22, 23)
+    assert command_line(["archive", "check", "proof.json", "--witness", "witness"]) == 0
+    assert "23 entries" in capsys.readouterr().out
+    assert "Give the --witness" in refused(capsys, "check", "proof.json")
+    assert "one of the two" in refused(capsys, "prove", "gold", "-o", "x.json")
+    proof = json.loads((place / "proof.json").read_text())
+    (place / "proof.json").write_text(json.dumps(proof | {"path": proof["path"][::-1]}))
+    assert command_line(["archive", "check", "proof.json", "--witness", "witness"]) == 1
+
+
 def test_what_happens_to_items(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     key = ("--key", "gold.key")
     ask(capsys, "amend", "gold", "letter-1", "--set", "licence=mit", "--reason", "asked", "--by", "me", *key)

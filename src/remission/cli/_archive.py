@@ -93,14 +93,40 @@ def sidecar_of(folder: Path) -> Callable[[Path], None]:
     return write
 
 
-def checked(path: Path, file: Path | None, origin: str) -> dict[str, Any]:
+def proof_written(
+    archive: Any, item: str | None, since: Path | None, output: Path, content: Path | None
+) -> dict[str, Any]:
+    """Write a proof, and what it shows."""
+    from remission.clinic.archive._aside import written_aside
+    from remission.clinic.archive.canonical import canonical
+    from remission.clinic.archive.proving import prove, prove_consistency
+    from remission.clinic.archive.witness import read_witness
+
+    if since is not None:
+        kept = read_witness(since)[-1]
+        proof = prove_consistency(archive, kept)
+        shows = f"{archive.head.size} entries go on from {kept.size}"
+    else:
+        proof = prove(archive, item or "")
+        shows = f"entry {proof['index']} of {archive.head.size}"
+    data = archive.content(item) if content is not None else b""
+    if content is not None:
+        with written_aside(content) as aside:
+            aside.write_bytes(data)
+    with written_aside(output) as aside:
+        aside.write_bytes(canonical(proof) + b"\n")
+    return {"proof": str(output), "item": item, "shows": shows, "size": archive.head.size, "steps": len(proof["path"])}
+
+
+def checked(path: Path, file: Path | None, witness: Path | None, origin: str) -> dict[str, Any]:
     """What a proof, or an export, shows. Raises VerificationError when it does not hold."""
     from remission.clinic.archive.exporting import check_export
-    from remission.clinic.archive.proving import check_proof
+    from remission.clinic.archive.proving import CONSISTENCY, check_consistency, check_proof
+    from remission.clinic.archive.witness import read_witness
 
     if path.is_dir():
-        if file is not None:
-            raise click.UsageError("--file is for the proof of one item; PATH is a folder.")
+        if file is not None or witness is not None:
+            raise click.UsageError("--file and --witness are for a proof; PATH is a folder.")
         return {"ok": True, "items": check_export(path, origin), "origin_given": bool(origin)}
     try:
         proof = json.loads(path.read_bytes())
@@ -109,7 +135,25 @@ def checked(path: Path, file: Path | None, origin: str) -> dict[str, Any]:
         raise DataError(f"'{error.filename}' cannot be read: {error.strerror}.") from None
     except ValueError:
         raise DataError(f"'{path}' is no proof. `remission archive prove` writes one.") from None
-    found = check_proof(proof if isinstance(proof, dict) else {}, content, origin)
+    proof = proof if isinstance(proof, dict) else {}
+    if proof.get("schema") == CONSISTENCY:
+        if witness is None or file is not None:
+            raise click.UsageError(
+                "This proof says that a log goes on. Give the --witness whose last checkpoint it goes on from."
+            )
+        kept = read_witness(witness)[-1]
+        head = check_consistency(proof, kept, origin)
+        return {
+            "ok": True,
+            "since": kept.size,
+            "size": head.size,
+            "time": head.time,
+            "origin": head.origin,
+            "origin_given": True,
+        }
+    if witness is not None:
+        raise click.UsageError("--witness is for a proof that was made with --since.")
+    found = check_proof(proof, content, origin)
     head = found.checkpoint
     return {
         "ok": True, "entry": found.entry, "origin": found.origin, "size": head.size, "time": head.time,
@@ -167,6 +211,10 @@ def show_checked(found: dict[str, Any], path: Path) -> None:
     """What a proof shows, in words."""
     if "items" in found:
         click.echo(f"{path}: all {found['items']:,} items are what was signed")
+    elif "since" in found:
+        click.echo(
+            f"{found['size']:,} entries ({found['time']}) go on from the {found['since']:,} that the witness saw"
+        )
     else:
         what = found["entry"].get("item", found["entry"]["event"])
         click.echo(f"'{what}' is in the archive {found['origin']}: {found['size']:,} entries, {found['time']}")

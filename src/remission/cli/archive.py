@@ -114,44 +114,37 @@ def witness(archive: Path, output: Path, as_json: bool) -> None:
     told("witness", content, as_json, lambda: click.echo(f"checkpoint of {found.head.size} entries {words}: {output}"))
 
 
-@command.command("prove", short_help="The proof of one item.")
+@command.command("prove", short_help="The proof of one item, or that the log goes on.")
 @ARCHIVE
-@click.argument("item")
+@click.argument("item", required=False)
+@click.option("--since", type=PATH, metavar="WITNESS", help="Prove that the log goes on from its last checkpoint.")
 @click.option("-o", "--output", required=True, type=PATH, help="Where to write the proof (JSON).")
-@click.option("--content", type=PATH, help="Write the content there as well.")
+@click.option("--content", type=PATH, help="Write the content of the item there as well.")
 @JSON
-def prove(archive: Path, item: str, output: Path, content: Path | None, as_json: bool) -> None:
-    """Write a proof that ITEM is in the log that was signed, for somebody who has nothing else."""
-    from remission.clinic.archive._aside import written_aside
-    from remission.clinic.archive.canonical import canonical
-    from remission.clinic.archive.proving import prove as make
+def prove(
+    archive: Path, item: str | None, since: Path | None, output: Path, content: Path | None, as_json: bool
+) -> None:
+    """Write a proof for somebody who has nothing else.
 
-    found = opened(archive)
-    proof = make(found, item)
-    if content is not None:
-        data = found.content(item)
-        with written_aside(content) as aside:
-            aside.write_bytes(data)
-    with written_aside(output) as aside:
-        aside.write_bytes(canonical(proof) + b"\n")
-    facts = {
-        "proof": str(output),
-        "item": item,
-        "index": proof["index"],
-        "size": found.head.size,
-        "steps": len(proof["path"]),
-    }
-    told("prove", facts, as_json, lambda: click.echo(f"proof: {output} (entry {proof['index']} of {found.head.size})"))
+    It shows that ITEM is in the log that was signed or, with --since, that nothing a witness saw was changed or taken away.
+    """
+    if (item is None) == (since is None):
+        raise click.UsageError("Name an item, or a witness with --since: one of the two.")
+    if content is not None and item is None:
+        raise click.UsageError("--content is of an item.")
+    facts = show.proof_written(opened(archive), item, since, output, content)
+    told("prove", facts, as_json, lambda: click.echo(f"proof: {output} ({facts['shows']})"))
 
 
 @command.command("check", short_help="Check a proof, or an export, without the archive.")
 @click.argument("path", type=PATH)
 @click.option("--file", type=PATH, help="The content that the proof is said to be of.")
+@click.option("--witness", type=PATH, help="The checkpoints that a proof made with --since goes on from.")
 @ORIGIN
 @JSON
-def check(path: Path, file: Path | None, origin: str, as_json: bool) -> None:
+def check(path: Path, file: Path | None, witness: Path | None, origin: str, as_json: bool) -> None:
     """Check a proof that `archive prove` wrote, or the folder of an export. The exit code is 1 when it does not hold."""
-    found = show.checked(path, file, origin)
+    found = show.checked(path, file, witness, origin)
     told("check", found, as_json, lambda: show.show_checked(found, path))
 
 

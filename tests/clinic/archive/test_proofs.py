@@ -11,7 +11,7 @@ import pytest
 
 from remission.clinic.archive.archive import Archive
 from remission.clinic.archive.changing import amend, as_it_is, current, erase_items, history, rotate
-from remission.clinic.archive.proving import check_proof, prove
+from remission.clinic.archive.proving import check_consistency, check_proof, prove, prove_consistency
 from remission.clinic.archive.signing import Signer, load_signer, new_signer
 from remission.clinic.archive.verifying import verify
 from remission.clinic.archive.witness import add_to_witness, read_witness
@@ -89,6 +89,34 @@ def test_a_proof_with_anything_changed_is_none(place: Path) -> None:
     for broken in ({}, {"entry": 1}, proof | {"index": True}, proof | {"path": ["zz"]}, proof | {"rotations": [1]}):
         with pytest.raises(DataError, match="no proof"):
             check_proof(broken)
+
+
+def test_a_log_goes_on_and_nothing_else_does(place: Path) -> None:
+    old = Archive(place / "archive")
+    checkpoints = [one for one in old.log.checkpoints if one is not None]
+    add(place / "archive", load_signer(place / "key-2"), *(f"new-{n}" for n in range(9)))
+    new = Archive(place / "archive")
+    for kept in [*checkpoints, new.head]:
+        proof = json.loads(json.dumps(prove_consistency(new, kept)))
+        assert check_consistency(proof, kept, new.origin) == new.head
+        for path in flat(proof):
+            if path[0] == "origin":
+                continue
+            changed = copy.deepcopy(proof)
+            holder: Any = changed
+            for step in path[:-1]:
+                holder = holder[step]
+            value = holder[path[-1]]
+            holder[path[-1]] = value + 1 if isinstance(value, int) else value[:-1] + ("0" if value[-1] != "0" else "1")
+            with pytest.raises((VerificationError, DataError)):
+                check_consistency(changed, kept, new.origin)
+        other = next(one for one in checkpoints if one != kept)
+        with pytest.raises(VerificationError, match="does not begin with"):
+            check_consistency(proof, other)
+    with pytest.raises(VerificationError, match="does not go on"):
+        prove_consistency(old, new.head)  # a rollback
+    with pytest.raises(DataError, match="no proof"):
+        check_consistency(prove(new, "a"), checkpoints[0])
 
 
 def test_a_key_that_was_handed_over_signs_nothing_more(place: Path) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from remission.clinic.archive.archive import Archive
 from remission.clinic.archive.canonical import canonical, parse
-from remission.clinic.archive.merkle import leaf_hash, root_from_inclusion
+from remission.clinic.archive.merkle import consistency_proof, is_consistent, leaf_hash, root_from_inclusion
 from remission.clinic.archive.signing import Checkpoint, is_introduced, read_checkpoint
 from remission.errors import DataError, VerificationError
 
 SCHEMA = "remission/archive-proof/1"
+CONSISTENCY = "remission/archive-consistency/1"
 
 
 @dataclass(frozen=True)
@@ -73,41 +75,108 @@ def check_proof(proof: Mapping[str, Any], content: bytes | None = None, origin: 
     Raises:
         DataError: no proof. VerificationError: a proof of something else.
     """
-    try:
-        opening = proof["opening"].encode()
-        entry_line = proof["entry"].encode()
-        checkpoint = read_checkpoint(canonical(dict(proof["checkpoint"])))
-        first, entry = parse(opening), parse(entry_line)
-        rotations = [
-            (one["entry"].encode(), one["index"], [bytes.fromhex(step) for step in one["path"]])
-            for one in proof["rotations"]
-        ]
-        path, index = [bytes.fromhex(step) for step in proof["path"]], proof["index"]
-        sound = type(index) is int and all(type(one[1]) is int for one in rotations)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        sound, checkpoint, first, entry = False, None, None, None
-    if not sound or checkpoint is None or first is None or entry is None:
-        raise DataError(
-            f"This is no proof. A proof has the schema '{SCHEMA}' and is made by `remission archive prove`."
-        )
-    start = leaf_hash(opening).hex()
-    if origin and start != origin:
-        raise VerificationError(f"The proof is of the archive {start[:16]}..., not of {origin[:16]}...")
-    keys = {first.get("key")}
-    for line, place, steps in [*rotations, (entry_line, index, path)]:
-        root = root_from_inclusion(leaf_hash(line), place, checkpoint.size, steps)
-        if root is None or root.hex() != checkpoint.root:
-            raise VerificationError("The path does not lead from the entry to the root that was signed.")
-    for line, _, _ in rotations:
-        event = parse(line) or {}
-        if event.get("event") != "key" or not is_introduced(start, event.get("key"), event.get("proof")):
-            raise VerificationError("A key in the proof was not introduced by its holder.")
-        keys.add(event["key"])
-    if checkpoint.origin != start or checkpoint.key not in keys or not checkpoint.is_signed:
-        raise VerificationError("The checkpoint is not signed by a key of this archive.")
+    with _understood():
+        shared = _Shared(proof)
+        step = _step(proof)
+        entry = parse(step[0])
+        if entry is None:
+            raise ValueError("the entry")
+    shared.check(origin)
+    shared.climb(step)
     if content is not None and hashlib.sha256(content).hexdigest() != entry.get("content"):
         raise VerificationError("This is not the content that the entry speaks of.")
-    return Proven(entry, checkpoint, start)
+    return Proven(entry, shared.checkpoint, shared.start)
+
+
+def prove_consistency(archive: Archive, kept: Checkpoint) -> dict[str, Any]:
+    """The proof that the log of now begins with the log that a checkpoint kept elsewhere vouches for.
+
+    Raises:
+        VerificationError: it does not: the archive was put back to an older state, or its history is another one.
+    """
+    from remission.clinic.archive.witness import against_witness
+
+    faults, _ = against_witness(archive.log, [kept])
+    if faults:
+        raise VerificationError(f"The archive does not go on from that checkpoint: {faults[0].what}.")
+    steps = consistency_proof(archive.log.leaves(), kept.size)
+    shared = Prover(archive).shared | {"schema": CONSISTENCY}
+    return shared | {"first": json.loads(kept.line()), "path": [step.hex() for step in steps]}
+
+
+def check_consistency(proof: Mapping[str, Any], kept: Checkpoint, origin: str = "") -> Checkpoint:
+    """Check, without the archive, that its newest checkpoint goes on from one that was kept; the newest one.
+
+    Raises:
+        DataError: no such proof. VerificationError: it is of something else, or of another history.
+    """
+    with _understood():
+        if proof.get("schema") != CONSISTENCY:
+            raise ValueError("the schema")
+        shared = _Shared(proof)
+        first = read_checkpoint(canonical(dict(proof["first"])))
+        path = [bytes.fromhex(step) for step in proof["path"]]
+    shared.check(origin)
+    new = shared.checkpoint
+    if first != kept or kept.origin != shared.start or kept.key not in shared.keys or not kept.is_signed:
+        raise VerificationError("The proof does not begin with the checkpoint that was kept.")
+    if not is_consistent(kept.size, bytes.fromhex(kept.root), new.size, bytes.fromhex(new.root), path):
+        raise VerificationError("The newest checkpoint does not go on from the one that was kept.")
+    return new
+
+
+_Step = tuple[bytes, int, list[bytes]]  # an entry, its number, its path
+
+
+class _Shared:
+    """What all proofs have in common: the opening, keys that were handed over, and the checkpoint."""
+
+    def __init__(self, proof: Mapping[str, Any]) -> None:
+        """Raises what :func:`_understood` expects."""
+        opening = proof["opening"].encode()
+        checkpoint = read_checkpoint(canonical(dict(proof["checkpoint"])))
+        first = parse(opening)
+        if checkpoint is None or first is None:
+            raise ValueError("the checkpoint")
+        self.checkpoint, self.start, self.keys = checkpoint, leaf_hash(opening).hex(), {first["key"]}
+        self._rotations = [_step(one) for one in proof["rotations"]]
+
+    def check(self, origin: str) -> None:
+        """Raise VerificationError unless a key of the archive signed the checkpoint."""
+        if origin and self.start != origin:
+            raise VerificationError(f"The proof is of the archive {self.start[:16]}..., not of {origin[:16]}...")
+        for step in self._rotations:
+            self.climb(step)
+            event = parse(step[0]) or {}
+            if event.get("event") != "key" or not is_introduced(self.start, event.get("key"), event.get("proof")):
+                raise VerificationError("A key in the proof was not introduced by its holder.")
+            self.keys.add(event["key"])
+        head = self.checkpoint
+        if head.origin != self.start or head.key not in self.keys or not head.is_signed:
+            raise VerificationError("The checkpoint is not signed by a key of this archive.")
+
+    def climb(self, step: _Step) -> None:
+        """Raise VerificationError unless the path leads from the entry to the root."""
+        line, place, path = step
+        root = root_from_inclusion(leaf_hash(line), place, self.checkpoint.size, path)
+        if root is None or root.hex() != self.checkpoint.root:
+            raise VerificationError("The path does not lead from the entry to the root that was signed.")
+
+
+def _step(one: Mapping[str, Any]) -> _Step:
+    if type(one["index"]) is not int:
+        raise ValueError("the index")
+    return one["entry"].encode(), one["index"], [bytes.fromhex(step) for step in one["path"]]
+
+
+@contextlib.contextmanager
+def _understood() -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, DataError):
+        raise DataError(
+            f"This is no proof. A proof has the schema '{SCHEMA}' and is made by `remission archive prove`."
+        ) from None
 
 
 class Paths:
