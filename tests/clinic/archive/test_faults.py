@@ -20,7 +20,7 @@ from remission.clinic.archive.signing import Checkpoint, Signer, new_signer, rea
 from remission.clinic.archive.verifying import Verification, verify
 from remission.clinic.archive.witness import add_to_witness
 from remission.clinic.archive.writing import create, writing
-from remission.errors import StoreError, VerificationError
+from remission.errors import DataError, StoreError, VerificationError
 
 from .archive_tools import record_of, rejects, standalone
 
@@ -111,6 +111,77 @@ def test_ten_thousand_flipped_bits(whole: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_ten_thousand_flipped_bits_and_the_stand_alone_verifier(whole: Path, tmp_path: Path) -> None:
     flips(whole, tmp_path / "flips", 10_000, 4, alone=True)
+
+
+def mangle(folder: Path, rng: random.Random) -> str:
+    """Something coarse happens to one file or two; what it was."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size]
+    path, other = rng.sample(files, 2)
+    data = path.read_bytes()
+    at, end = sorted(rng.choices(range(len(data) + 1), k=2))
+    end = min(end, at + rng.choice([1, 2, 64, 4000]))
+    what = rng.choice(
+        ["cut", "insert", "double", "zero", "truncate", "trade", "copy over", "rename", "copy", "shuffle lines"]
+    )
+    if what == "trade":
+        path.write_bytes(other.read_bytes())
+        other.write_bytes(data)
+    elif what == "copy over":
+        path.write_bytes(other.read_bytes())
+    elif what in ("rename", "copy"):
+        new = path.with_name(
+            rng.choice([path.name.upper() + "x", f"{rng.randrange(99):08d}{path.suffix}", path.name[::-1]])
+        )
+        if not new.exists():
+            (shutil.copy if what == "copy" else shutil.move)(path, new)
+    elif what == "shuffle lines":
+        pieces = data.split(b"\n")
+        rng.shuffle(pieces)
+        path.write_bytes(b"\n".join(pieces))
+    else:
+        changed = {
+            "cut": data[:at] + data[end:],
+            "insert": data[:at] + rng.randbytes(rng.randint(1, 80)) + data[at:],
+            "double": data[:end] + data[at:],
+            "zero": data[:at] + bytes(end - at) + data[end:],
+            "truncate": data[:at],
+        }
+        path.write_bytes(changed[what])
+    return f"{what}: {path.relative_to(folder)}, {other.relative_to(folder)}, {at} to {end}"
+
+
+def state(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def mangles(whole: Path, place: Path, count: int, seed: int) -> None:
+    module, rng, before, changes = standalone(), random.Random(seed), state(whole / "archive"), 0
+    for _ in range(count):
+        shutil.copytree(whole / "archive", place)
+        what = mangle(place, rng)
+        if state(place) != before:
+            changes += 1
+            assert verify_or_refuse(place), what
+            assert rejects(module, place), what
+        shutil.rmtree(place)
+    assert changes > 0.7 * count
+
+
+def verify_or_refuse(folder: Path) -> bool:
+    """Whether damage is reported; an archive without any log is refused as none."""
+    try:
+        return not verify(folder).ok
+    except DataError:
+        return not list((folder / "log").glob("????????.jsonl"))
+
+
+def test_coarse_damage(whole: Path, tmp_path: Path) -> None:
+    mangles(whole, tmp_path / "mangled", 200, 1)
+
+
+@pytest.mark.slow
+def test_coarse_damage_of_every_kind(whole: Path, tmp_path: Path) -> None:
+    mangles(whole, tmp_path / "mangled", 5000, 2)
 
 
 # --- files and lines ----------------------------------------------------------------------------------------------
