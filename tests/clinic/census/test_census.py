@@ -92,12 +92,16 @@ def test_a_second_run_does_nothing_and_a_changed_file_is_done_again(tmp_path: Pa
     again = run_census([folder], LENGTHS, tmp_path / "out", BY, inline)
     assert again.found_done == len(times)
     assert {path: path.stat().st_mtime_ns for path in part_files(first.folder, again.manifest)} == times
+    assert run_census([folder], LENGTHS, tmp_path / "out", Config(by=BY.by), inline).found_done == len(times)
     jsonl(folder / "b.jsonl", rows(90, 500))
     changed = run_census([folder], LENGTHS, tmp_path / "out", BY, inline)
     assert changed.receipt.kept == 290
     assert 0 < changed.found_done < len(changed.manifest.parts)
     assert verify(tmp_path / "out") == []
-    for wrong, words in ((Config(by=("source",), size=4000), "other settings"), (Config(by=BY.by), "other settings")):
+    for wrong, words in (
+        (Config(by=("source",), size=4000), "other settings"),
+        (Config(by=BY.by, size=5000), "other settings"),
+    ):
         with pytest.raises(StoreError, match=words):
             run_census([folder], LENGTHS, tmp_path / "out", wrong, inline)
     with pytest.raises(StoreError, match="another detector"):

@@ -14,7 +14,7 @@ import fcntl
 import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ from remission.clinic.census.parts import explained, write_whole
 from remission.clinic.census.process import Done, Halve, Outcome, Plan, Task, done, set_aside, stand_in, step
 from remission.clinic.census.receipts import Receipt, first_examples, merge
 from remission.clinic.census.scoring import Scorer, hash_of
-from remission.clinic.census.units import FORMAT, Config, Grouper, Unit
-from remission.corpus.spans import Found, Span, find, lost_span, stamp_of
+from remission.clinic.census.units import FORMAT, Config, Grouper, Unit, size_of_units
+from remission.corpus.spans import SIZE, Found, Span, find, lost_span, stamp_of
 from remission.engines.limits import LATER, Later, Limits, Lost
 from remission.engines.local import supervise
 from remission.errors import DataError, StoreError
@@ -99,7 +99,8 @@ def run_census(
     config = config or Config()
     folder = Path(folder)
     found = find(paths, scorer.takes)
-    _open_folder(folder, config, scorer)
+    total = float(sum(stamp_of(path)[0] for path in found.files))
+    config = replace(config, size=_open_folder(folder, config, scorer, size_of_units(total)))
     with _writing(folder):
         run = _Run(found, config, scorer, folder, progress)
         for task, outcome in (engine or local_engine())(step, run.tasks()):
@@ -115,24 +116,26 @@ def run_census(
     return Census(folder, manifest, receipt, run.found_done)
 
 
-def _open_folder(folder: Path, config: Config, scorer: Scorer) -> None:
-    """Make the folder, or see that it is that of this census."""
+def _open_folder(folder: Path, config: Config, scorer: Scorer, size: int) -> int:
+    """Make the folder, or see that it is that of this census; the bytes of its units."""
+    given, config = config.size, replace(config, size=config.size or size)
     content = {
         "format": FORMAT, "version": __version__, "config": config.table(), "scorer": scorer.content,
-        "id": hash_of({"config": config.content(), "scorer": scorer.content, "size": config.size}),
+        "id": hash_of({"config": config.content(), "scorer": scorer.content}),
     }  # fmt: skip
     path = folder / "census.json"
     if path.is_file():
         try:
             there = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            before = int(there["config"]["size"])
+        except (OSError, ValueError, KeyError, TypeError):
             raise StoreError(f"'{path}' is damaged. Delete it and run the same command again.") from None
-        if there.get("id") != content["id"]:
+        if there.get("id") != content["id"] or (given is not None and given != before):
             what = "another detector" if there.get("scorer") != scorer.content else "other settings"
             raise StoreError(
                 f"'{folder}' holds a census with {what} (or of another version). Choose another folder with -o."
             )
-        return
+        return before
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"'{folder}' is a file. Choose another folder with -o.")
     if folder.exists() and any(one.name != ".lock" for one in folder.iterdir()):
@@ -140,6 +143,7 @@ def _open_folder(folder: Path, config: Config, scorer: Scorer) -> None:
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(content, indent=1, sort_keys=True))
+    return config.size or size
 
 
 @contextlib.contextmanager
@@ -177,7 +181,8 @@ class _Run:
         self._ready: deque[Task] = deque()
         self._spans: dict[str, tuple[Span, ...]] = {}  # of files that were looked at
         self._grouped = 0  # so many files have gone into units
-        self._grouper = Grouper(self.config.size)
+        self._size = self.config.size or SIZE
+        self._grouper = Grouper(self._size)
         self._under_way = 0
         self._why: dict[str, str] = {}  # units ended their workers
         self._total = float(sum(stamp_of(path)[0] for path in self.found.files))
@@ -185,7 +190,7 @@ class _Run:
 
     def tasks(self) -> Iterator[Task | Later]:
         """Units before files that are still to be looked at, so that scoring begins at once."""
-        plans = (Plan(path, self.scorer.takes, self.config.size) for path in self.found.files)
+        plans = (Plan(path, self.scorer.takes, self._size) for path in self.found.files)
         while True:
             task = self._ready.popleft() if self._ready else next(plans, None)
             if task is not None:

@@ -11,7 +11,7 @@ from typing import Any
 from remission import __version__
 from remission.clinic.census.scoring import Scorer, hash_of
 from remission.corpus.reading import Fields
-from remission.corpus.spans import SIZE, Span
+from remission.corpus.spans import LEAST, SIZE, Span
 from remission.corpus.streaming import Limits
 from remission.errors import SpecError
 
@@ -26,7 +26,8 @@ class Config:
         fields: which fields hold what.
         by: columns whose values are strata; ``month`` and ``year`` are those of the column ``date``.
         limits: on what is read.
-        size: bytes of a unit, about; small files are put together, large ones cut where that is possible.
+        size: bytes of a unit, about; small files are put together, large ones cut where that is possible. None: a 64th of
+            the corpus, from 1 to 64 MiB, which stays as it is when files are added later.
         sums: SHA-256 that files should have, by path or name; others are set aside.
         before: documents whose ``date`` is earlier are counted a second time by themselves, as a check: they are human.
     """
@@ -34,12 +35,12 @@ class Config:
     fields: Fields = field(default_factory=Fields)
     by: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
-    size: int = SIZE
+    size: int | None = None
     sums: tuple[tuple[str, str], ...] = ()
     before: str = "2022-01-01"
 
     def __post_init__(self) -> None:
-        if self.size < 1:
+        if self.size is not None and self.size < 1:
             raise SpecError(f"A unit needs at least 1 byte. Got {self.size}.")
         if len(set(self.by)) < len(self.by):
             raise SpecError(f"A column is named twice: {', '.join(self.by)}.")
@@ -120,6 +121,18 @@ class Unit:
         if halves is None:
             return None
         return replace(self, spans=halves[:1]), replace(self, spans=halves[1:])
+
+
+def size_of_units(total: float) -> int:
+    """Bytes of a unit of a corpus of so many bytes: enough of them to keep workers busy, few enough to be quick.
+
+    >>> [size_of_units(total) >> 20 for total in (1e6, 1e9, 1e12)]
+    [1, 8, 64]
+    """
+    size = LEAST
+    while size < SIZE and size * 2 * 64 <= total:
+        size *= 2
+    return size
 
 
 def part_path(folder: Path, name: str) -> Path:
