@@ -77,12 +77,7 @@ def make_queue(
     Raises:
         DataError: no items, planted documents without labels, no detector evidence. StoreError: a file is there already.
     """
-    key_file = output.with_name(output.name + ".key")
-    for path in (output, key_file):
-        if path.exists():
-            raise StoreError(f"'{path}' exists. A queue is never written over; choose another name.")
-    if count < 1:
-        raise SpecError(f"A queue has at least one item. Got {count}.")
+    key_file = _names(output, count)
     extra = _planted(planted)
     archive = Archive(folder)
     live = sorted(item for item in archive.log.items if item not in archive.log.erased)
@@ -113,6 +108,16 @@ def make_queue(
             output.unlink(missing_ok=True)
             raise
     return Queue(name, by, len(listed), len(extra), strata, output, key_file)
+
+
+def _names(output: Path, count: int) -> Path:
+    key_file = output.with_name(output.name + ".key")
+    for path in (output, key_file):
+        if path.exists():
+            raise StoreError(f"'{path}' exists. A queue is never written over; choose another name.")
+    if count < 1:
+        raise SpecError(f"A queue has at least one item. Got {count}.")
+    return key_file
 
 
 def read_key(path: Path) -> tuple[dict[str, Any], str]:
