@@ -201,6 +201,9 @@ def test_links_out_of_a_folder_are_refused(tmp_path: Path) -> None:
     assert [(Path(file).name, reason) for file, reason in found.refused] == [
         ("link.jsonl", "a link that leads out of the folder")
     ]
+    (tmp_path / "other name").symlink_to(inside, target_is_directory=True)
+    again = find([tmp_path / "other name"])
+    assert ([Path(file).name for file in again.files], len(again.refused)) == (["a.jsonl", "near.jsonl"], 1)
     assert [Path(file).name for file in find([inside / "link.jsonl"]).files] == ["link.jsonl"]  # asked for by name
 
 

@@ -96,12 +96,13 @@ def find(paths: Sequence[str | Path], takes: Takes = "text") -> Found:
     Raises DataError for a path that does not exist or is of no kind that is read.
     """
     files, ignored = expand(paths, "text" if takes == "tokens" else takes)
-    roots = [Path(path).expanduser().resolve() for path in paths if Path(path).expanduser().is_dir()]
+    folders = [Path(path).expanduser() for path in paths if Path(path).expanduser().is_dir()]
+    roots = [(Path(os.path.abspath(folder)), folder.resolve()) for folder in folders]
     refused = [
         (str(file), "a link that leads out of the folder")
         for file in files
-        if any(Path(os.path.abspath(file)).is_relative_to(root) for root in roots)
-        and not any(file.resolve().is_relative_to(root) for root in roots)
+        if (holding := [root for named, root in roots if Path(os.path.abspath(file)).is_relative_to(named)])
+        and not any(file.resolve().is_relative_to(root) for root in holding)
     ]
     left_out = {file for file, _ in refused}
     return Found(tuple(str(file) for file in files if str(file) not in left_out), tuple(ignored), tuple(refused))
