@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from remission.cli import _output as out
-from remission.cli.prevalence import _show as show_shares
+from remission.cli.prevalence import show_shares
 from remission.errors import DataError, SpecError
 
 

@@ -61,7 +61,7 @@ def command(
         out.as_json("prevalence", content)
         return
     show.show_account("corpus", account)
-    _show(answer)
+    show_shares(answer)
 
 
 def _by_detector(
@@ -106,7 +106,8 @@ def _by_examples(
     return prevalence_by_examples(documents, found, columns, labels, **settings), account
 
 
-def _show(answer: Any) -> None:
+def show_shares(answer: Any) -> None:
+    """The shares of all strata as a table, and what the checks say."""
     rows = []
     for row in answer.rows:
         share = row.share

@@ -179,10 +179,10 @@ def prevalence_by_examples(
 
 
 def _answer(view: View, documents: Documents, wish: Wish, overlap: dict[str, Any]) -> Answer:
-    placebo = _placebo(view, documents, wish)
+    placebo = placebo_of(view, documents, wish)
     rows = []
     for name, chosen in _groups(documents, wish.by):
-        row = _row(view, wish, name, chosen)
+        row = row_of(view, wish, name, chosen)
         if placebo["verdict"] == "failed" and not _by_labels(wish):  # hand labels need no calibration
             reason = (
                 f"the placebo failed: documents dated before {wish.before} come out as at least "
@@ -196,10 +196,11 @@ def _answer(view: View, documents: Documents, wish: Wish, overlap: dict[str, Any
     if rows[0].shift is not None:
         shift |= shift_table(rows[0].shift)
     checks = {"placebo": placebo, "shift": shift, "overlap": overlap}
-    return Answer(tuple(rows), checks, tuple(_warnings(rows[0], checks, wish)))
+    return Answer(tuple(rows), checks, tuple(warnings_of(rows[0], checks, wish)))
 
 
-def _warnings(whole: Row, checks: dict[str, Any], wish: Wish) -> Iterator[str]:
+def warnings_of(whole: Row, checks: dict[str, Any], wish: Wish) -> Iterator[str]:
+    """What a reader of the shares must know."""
     total = whole.n + whole.n_abstained + whole.n_uncalibrated
     if whole.n_abstained + whole.n_uncalibrated > 0.05 * total:
         yield (
@@ -229,14 +230,15 @@ def _groups(documents: Documents, by: Sequence[str]) -> Iterator[tuple[str, Flag
             yield name, names == name
 
 
-def _placebo(view: View, documents: Documents, wish: Wish) -> dict[str, Any]:
+def placebo_of(view: View, documents: Documents, wish: Wish) -> dict[str, Any]:
+    """The share among documents from before there were generators, which should be none."""
     dates = documents.column("date")
     early = (dates != "") & (dates < wish.before)
     n = int((early & view.usable).sum())
     if n < PLACEBO_LEAST:
         return {"verdict": "not possible", "n": n, "before": wish.before}
     # what is tested is the calibration, so by the estimator it allows, whichever was asked for
-    row = _row(view, replace(wish, estimator="auto", level=PLACEBO_LEVEL), "placebo", early, checked=False)
+    row = row_of(view, replace(wish, estimator="auto", level=PLACEBO_LEVEL), "placebo", early, checked=False)
     failed = row.share.low > PLACEBO_MATTERS
     return {"verdict": "failed" if failed else "passed", "n": n, "before": wish.before, **_plain(row.share)}
 
@@ -245,7 +247,7 @@ def _plain(share: Estimate) -> dict[str, Any]:
     return {name: value for name, value in share.table().items() if name in ("value", "low", "high", "level", "method")}
 
 
-def _row(view: View, wish: Wish, name: str, chosen: Flags, checked: bool = True) -> Row:
+def row_of(view: View, wish: Wish, name: str, chosen: Flags, checked: bool = True) -> Row:
     """A stratum: its cells, put together by their number of documents."""
     n = int((chosen & view.usable).sum())
     abstained = int((chosen & view.abstained).sum())

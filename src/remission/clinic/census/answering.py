@@ -100,7 +100,7 @@ def answer(receipt: Receipt, calibrated: Calibrated, wish: Wish | None = None) -
 
 
 def _row(view: _CountedView, wish: Wish, name: str, chosen: Any, stratum: Stratum, placebo: dict[str, Any]) -> Row:
-    row = shares._row(view, wish, name, chosen)
+    row = shares.row_of(view, wish, name, chosen)
     rest = sum(stratum.not_judged[reason] for reason in UNCALIBRATED)
     row = replace(
         row, n=stratum.judged, n_abstained=sum(stratum.not_judged.values()) - rest, n_uncalibrated=rest,
@@ -121,7 +121,7 @@ def _placebo(view: _CountedView, wish: Wish, early: Stratum) -> dict[str, Any]:
     here = view.name == PLACEBO
     dates = np.where(here, "0001-01-01", "")
     told = Documents(range(here.size), {"date": dates})
-    return shares._placebo(view, told, wish) | {"n": early.judged}
+    return shares.placebo_of(view, told, wish) | {"n": early.judged}
 
 
 def _total(strata: Iterable[Stratum]) -> Stratum:
@@ -132,7 +132,7 @@ def _total(strata: Iterable[Stratum]) -> Stratum:
 
 
 def _warnings(whole: Row, placebo: dict[str, Any], wish: Wish, known: int) -> Sequence[str]:
-    found = list(shares._warnings(whole, {"placebo": placebo}, wish))
+    found = list(shares.warnings_of(whole, {"placebo": placebo}, wish))
     if known:
         found.append(f"{known:,} documents that the detector was fitted or calibrated on are not part of the share.")
     return found
