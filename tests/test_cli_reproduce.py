@@ -106,12 +106,20 @@ def test_too_few_runs_is_exit_code_1(capsys: pytest.CaptureFixture[str], file: P
     assert "no power" in out
 
 
+def without_data(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine that has no public data set and no network, whatever tests before have loaded."""
+    from remission.sources import wikitext_2
+
+    wikitext_2._load.cache_clear()
+    monkeypatch.setenv("REMISSION_DATA", str(folder / "cache"))
+    monkeypatch.setenv("REMISSION_MIRROR", str(folder / "nothing"))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+
+
 def test_what_cannot_be_run_is_counted_and_no_failure(
     capsys: pytest.CaptureFixture[str], file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("REMISSION_DATA", str(tmp_path / "cache"))
-    monkeypatch.setenv("REMISSION_MIRROR", str(tmp_path / "nothing"))
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    without_data(tmp_path, monkeypatch)
     code, out, _ = run(capsys, "reproduce", file, "suresh-bigram")
     assert code == 0
     assert "not run: suresh-bigram: " in out
@@ -189,9 +197,7 @@ def test_a_figure_by_generation_has_a_line_where_the_number_is_expected(
 def test_the_page_says_what_was_not_run(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("REMISSION_DATA", str(tmp_path / "cache"))
-    monkeypatch.setenv("REMISSION_MIRROR", str(tmp_path / "nothing"))
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    without_data(tmp_path, monkeypatch)
     page = tmp_path / "page.html"
     assert run(capsys, "reproduce", "suresh-bigram", "--html", page)[0] == 0
     text = page.read_text(encoding="utf-8")
