@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from remission import RemissionError, SpecError
+from remission.engines._units import Units
 from remission.engines.limits import Limits, Lost
 from remission.engines.local import map_units, supervise
 
@@ -119,7 +120,7 @@ def test_units_are_taken_one_by_one_and_leaving_ends_the_workers() -> None:
 
     mapping = supervise(pid, units(), 2)
     seen = [next(mapping)[1] for _ in range(4)]
-    mapping.close()  # type: ignore[attr-defined]
+    mapping.close()
     assert len(taken) <= 7
     for number in seen:
         assert isinstance(number, int)
@@ -139,3 +140,16 @@ def test_limits_that_are_none() -> None:
         Limits(memory=1000)
     with pytest.raises(RemissionError, match="at least one worker"):
         list(supervise(pid, [1], 0))
+
+
+def test_the_third_strike_is_the_last_and_only_of_its_own_unit() -> None:
+    units: Units[str] = Units(["a", "b"], Limits())
+    first, second = units.next(), units.next()
+    assert (first, second, units.next()) == (0, 1, None)
+    units.again(second)  # its worker never came to it: no strike
+    assert [units.strike(first, "killed"), units.strike(first, "killed")] == [None, None]
+    unit, lost = units.strike(first, "killed")
+    assert (unit, lost.unit) == ("a", "a")
+    assert units.strike(second, "killed") is None
+    assert units.finish(second) == "b"
+    assert units.open == {}

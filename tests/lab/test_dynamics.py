@@ -209,7 +209,7 @@ def test_false_alarms_of_drift() -> None:
 @pytest.mark.parametrize(("p", "shape"), [(1.0, lambda t: t), (0.5, np.sqrt), (0.0, np.log), (-1.0, lambda t: -1 / t)])
 def test_exponent_of_growth(p: float, shape: object) -> None:
     t = np.arange(1, 257)
-    curve = shape(t)  # type: ignore[operator]
+    curve = shape(t)
     values = 3 + curve + 0.01 * np.ptp(curve) * ar(0.5, 40, 256, 5)
     found = trend(values, "linear").exponent
     assert found.low <= p + 0.06

@@ -75,7 +75,7 @@ def held(curves: Floats, narrow: float = 1.0) -> float:
 
 @pytest.mark.parametrize("world", [walks, ageing])
 def test_intervals_hold(world: object) -> None:
-    curves = world(45, 1)  # type: ignore[operator]
+    curves = world(45, 1)
     assert held(curves) >= 0.88
     assert held(curves, narrow=0.15) < 0.8  # a forecast that is too sure is found out
 
@@ -83,7 +83,7 @@ def test_intervals_hold(world: object) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("world", "most"), [(walks, 0.99), (ageing, 1.0)])  # noise that does not add up: too wide
 def test_intervals_hold_as_often_as_they_say(world: object, most: float) -> None:
-    assert 0.9 <= held(world(400, 2)) <= most  # type: ignore[operator]
+    assert 0.9 <= held(world(400, 2)) <= most
 
 
 # --- laws ---------------------------------------------------------------------------------------------------------
@@ -263,7 +263,7 @@ def test_already_crossed() -> None:
 )
 def test_bad_questions(question: object, said: str) -> None:
     with pytest.raises(SpecError, match=said):
-        question()  # type: ignore[operator]
+        question()
 
 
 # --- tables ---------------------------------------------------------------------------------------------------------

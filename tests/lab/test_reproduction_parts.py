@@ -241,7 +241,7 @@ def test_variance_of_a_caption_is_counted_where_the_model_does_not_know_it() -> 
     metric = part("metrics", "caption-variance", caption=1)
     items = np.array([[[1.0, 1], [3.0, 1], [9.0, 0]], [[1.0, 0], [3.0, 0], [9.0, 0]]])
     space = Space("captioned", (2,), size=2, picture=(1, 1))
-    view = View(1, space, None, items, items, object(), None, Sampling(), None, 3, Streams.of(0, [0, 1]))  # type: ignore[arg-type]
+    view = View(1, space, None, items, items, object(), None, Sampling(), None, 3, Streams.of(0, [0, 1]))
     view.cache["sample"] = items
     found = metric.measure(view)[""]
     assert found[0] == 1.0

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from remission.cli import _archive as show
 from remission.cli._archive import ARCHIVE, JSON, KEY, PATH, WAIT, opened, signer_of, told
+
+if TYPE_CHECKING:  # the archive itself is loaded when it is asked for
+    from remission.clinic.archive.queues import By
 
 
 @click.group("review", short_help="Who looked, how far they agree, what is certified.")
@@ -27,14 +31,14 @@ def review() -> None:
 @WAIT
 @JSON
 def queue(
-    archive: Path, output: Path, how: str, count: int, stratum: str, planted: tuple[str, ...], seed: int, key: Path, wait: float,
+    archive: Path, output: Path, how: By, count: int, stratum: str, planted: tuple[str, ...], seed: int, key: Path, wait: float,
     as_json: bool,
 ) -> None:  # fmt: skip
     """Write a queue of texts. Planted ones look like the others and show how often reviewers are wrong."""
     from remission.clinic.archive.queues import make_queue
 
     found = make_queue(
-        archive, signer_of(key), output, by=how, count=count, stratum=stratum, planted=planted, seed=seed, wait=wait  # type: ignore[arg-type]
+        archive, signer_of(key), output, by=how, count=count, stratum=stratum, planted=planted, seed=seed, wait=wait
     )  # fmt: skip
     told("review-queue", found.document(), as_json, lambda: show.show_queue(found))
 

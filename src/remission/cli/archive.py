@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from remission.cli import _detect as fields_
 from remission.cli import _output as out
 from remission.cli._archive import ARCHIVE, BY, JSON, KEY, ORIGIN, PATH, WAIT, opened, signer_of, told
 from remission.cli._archive_review import review
+
+if TYPE_CHECKING:  # the archive itself is loaded when it is asked for
+    from remission.clinic.archive.exporting import To
 
 
 @click.group("archive", short_help="Gold data with proof that nobody changed it.")
@@ -284,7 +287,7 @@ def rotate(archive: Path, key: Path, new_key: Path, wait: float, as_json: bool) 
 def export(
     archive: Path,
     output: Path,
-    to: str,
+    to: To,
     certified: bool,
     items: tuple[str, ...],
     credentials: Path | None,
@@ -296,7 +299,7 @@ def export(
     sidecar = None if credentials is None else show.sidecar_of(credentials)
     with out.progress("export", quiet=as_json) as progress:
         found = write(
-            opened(archive), output, to, certified=certified, items=items, sidecar=sidecar, tell=progress  # type: ignore[arg-type]
+            opened(archive), output, to, certified=certified, items=items, sidecar=sidecar, tell=progress
         )  # fmt: skip
     told("export", found.document(), as_json, lambda: show.show_exported(found))
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing.connection
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Generic, TypeVar
 
 from remission.engines import _worker
+from remission.engines._units import Units
 from remission.engines._worker import Worker
-from remission.engines.limits import HUNGRY, KILLED, STRIKES, Later, Limits, Lost, sentence
+from remission.engines.limits import HUNGRY, KILLED, STRIKES, Later, Limits, Lost
 from remission.errors import RemissionError
 
 Unit = TypeVar("Unit")
@@ -83,16 +83,13 @@ class _Crew(Generic[Unit, Result]):
         self, function: Callable[[Unit], Result], units: Iterable[Unit | Later], most: int, limits: Limits
     ) -> None:
         self._function = bytes(ForkingPickler.dumps(function))
-        self._units, self._most, self._limits = enumerate(units), most, limits
-        self._again: deque[int] = deque()
-        self._open: dict[int, Unit] = {}  # given out and not finished
-        self._strikes: dict[int, int] = {}
+        self._units, self._most, self._limits = Units(units, limits), most, limits
         self._workers: list[Worker] = []
         self._starts = 0  # workers in a row that were killed before they were ready
 
     def results(self) -> Iterator[tuple[Unit, Result | Lost[Unit]]]:
         self._feed()
-        while self._open:
+        while self._units.open:
             for worker in self._ready():
                 answer = worker.answer()
                 if answer is None:
@@ -127,8 +124,7 @@ class _Crew(Generic[Unit, Result]):
     def _finish(self, worker: Worker) -> Unit:
         index, worker.index = worker.index, None
         assert index is not None
-        self._strikes.pop(index, None)
-        return self._open.pop(index)
+        return self._units.finish(index)
 
     def _feed(self) -> None:
         """Give every free worker a unit; start workers while there are units and places."""
@@ -136,27 +132,18 @@ class _Crew(Generic[Unit, Result]):
             if worker.index is None and not self._give(worker):
                 return
         while len(self._workers) < self._most:
-            index = self._next()
+            index = self._units.next()
             if index is None:
                 return
             worker = Worker(self._function, self._limits)
             self._workers.append(worker)
-            worker.give(index, self._open[index])
+            worker.give(index, self._units.open[index])
 
     def _give(self, worker: Worker) -> bool:
-        index = self._next()
+        index = self._units.next()
         if index is not None:
-            worker.give(index, self._open[index])
+            worker.give(index, self._units.open[index])
         return index is not None
-
-    def _next(self) -> int | None:
-        """A unit that was not tried yet, else one that is tried again: what ends workers does not hold up the rest."""
-        for index, unit in self._units:
-            if isinstance(unit, Later):
-                break
-            self._open[index] = unit
-            return index
-        return self._again.popleft() if self._again else None
 
     def _replace(self, worker: Worker, why: str) -> Iterator[tuple[Unit, Lost[Unit]]]:
         """End a worker; its unit is tried again, or given up. A new one starts when there is a unit for it."""
@@ -171,13 +158,9 @@ class _Crew(Generic[Unit, Result]):
                     "if __name__ == '__main__': (new processes import the script), or use workers = 1."
                 )
             if index is not None:  # it never got to it
-                self._again.append(index)
+                self._units.again(index)
             return
         if index is None:
             return
-        self._strikes[index] = self._strikes.get(index, 0) + 1
-        if self._strikes[index] < STRIKES:
-            self._again.append(index)
-            return
-        unit = self._open.pop(index)
-        yield unit, Lost(unit, why, sentence(why, self._limits))
+        if (lost := self._units.strike(index, why)) is not None:
+            yield lost

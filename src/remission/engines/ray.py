@@ -6,20 +6,18 @@ import contextlib
 import faulthandler
 import socket
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+from remission.engines._units import Units
 from remission.engines._worker import cap_memory, keep_memory
 from remission.engines.limits import (
     HUNG,
     HUNGRY,
     KILLED,
-    STRIKES,
     Later,
     Limits,
     Lost,
-    sentence,
 )
 from remission.errors import RemissionError, need
 
@@ -100,10 +98,7 @@ class _Cluster:
         self._ray, self._function, self._limits = ray, function, limits
         # our own count of trials, so that a unit that ends workers is told from one whose machine went away
         self._task = ray.remote(num_cpus=1, max_retries=0, max_calls=0)(_do)
-        self._units = enumerate(units)
-        self._again: deque[int] = deque()
-        self._open: dict[int, Any] = {}
-        self._strikes: dict[int, int] = {}
+        self._units: Units[Any] = Units(units, limits)
         self._flying: dict[Any, tuple[int, float]] = {}
         self._places, self._looked = 0, -_LOOK
 
@@ -111,7 +106,7 @@ class _Cluster:
         """As they come."""
         try:
             self._feed()
-            while self._open:
+            while self._units.open:
                 ready, _ = self._ray.wait([*self._flying], timeout=_LOOK) if self._flying else ([], [])
                 for task in ready:
                     yield from self._take(task)
@@ -130,7 +125,7 @@ class _Cluster:
             cause = error.cause if isinstance(error.cause, Exception) else error
             raise cause from None
         except (errors.NodeDiedError, errors.ObjectLostError):
-            self._again.append(index)  # the machine went, which is not the unit's doing
+            self._units.again(index)  # the machine went, which is not the unit's doing
             return
         except errors.OutOfMemoryError:
             yield from self._strike(index, HUNGRY)
@@ -142,26 +137,20 @@ class _Cluster:
         if not finished:
             yield from self._strike(index, HUNGRY)
             return
-        unit = self._open.pop(index)
-        self._strikes.pop(index, None)
-        yield unit, result
+        yield self._units.finish(index), result
 
     def _strike(self, index: int, why: str) -> Iterator[tuple[Any, Lost[Any]]]:
-        self._strikes[index] = self._strikes.get(index, 0) + 1
-        if self._strikes[index] < STRIKES:
-            self._again.append(index)
-            return
-        unit = self._open.pop(index)
-        yield unit, Lost(unit, why, sentence(why, self._limits))
+        if (lost := self._units.strike(index, why)) is not None:
+            yield lost
 
     def _feed(self) -> None:
         """One task for every processor, so that deadlines run from when a task begins."""
         places = self._processors()
         while len(self._flying) < places:
-            index = self._next()
+            index = self._units.next()
             if index is None:
                 return
-            task = self._task.remote(self._function, self._open[index], self._limits)
+            task = self._task.remote(self._function, self._units.open[index], self._limits)
             self._flying[task] = index, time.monotonic()
 
     def _processors(self) -> int:
@@ -176,11 +165,3 @@ class _Cluster:
             if time.monotonic() > deadline:
                 raise RemissionError(f"The Ray cluster has had no processor for {PATIENCE:.0f} s. Add a machine to it.")
             time.sleep(1.0)
-
-    def _next(self) -> int | None:
-        for index, unit in self._units:
-            if isinstance(unit, Later):
-                break
-            self._open[index] = unit
-            return index
-        return self._again.popleft() if self._again else None

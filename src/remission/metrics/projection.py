@@ -36,7 +36,7 @@ class Projection(Metric):
     of: Literal["", "model", "sample"] = ""
 
     @property
-    def samples(self) -> bool:  # type: ignore[override]
+    def samples(self) -> bool:  # type: ignore[override]  # a field decides; read through instances only
         """Only when a sample is asked for by name."""
         return self.of == "sample"
 

@@ -35,7 +35,7 @@ class Share(Metric):
     of: Of = ""
 
     @property
-    def samples(self) -> bool:  # type: ignore[override]
+    def samples(self) -> bool:  # type: ignore[override]  # a field decides; read through instances only
         """Only when a sample or training set is asked for by name."""
         return self.of in ("sample", "training")
 

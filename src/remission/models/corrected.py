@@ -60,17 +60,17 @@ class Corrected(Model, HasMoments):
             )
 
     @property
-    def knows(self) -> frozenset[str]:  # type: ignore[override]
+    def knows(self) -> frozenset[str]:  # type: ignore[override]  # the model decides; read through instances only
         """As the model."""
         return self.model.knows
 
     @property
-    def weighted(self) -> bool:  # type: ignore[override]
+    def weighted(self) -> bool:  # type: ignore[override]  # the model decides; read through instances only
         """As the model."""
         return self.model.weighted
 
     @property
-    def warm(self) -> bool:  # type: ignore[override]
+    def warm(self) -> bool:  # type: ignore[override]  # the model decides; read through instances only
         """As the model."""
         return self.model.warm
 

@@ -235,7 +235,7 @@ def test_only_some_are_exported(place: Path) -> None:
     with pytest.raises(DataError, match="no item"):
         export(archive, place / "none", "parquet", items=["letter/99"])
     with pytest.raises(SpecError, match="Did you mean 'parquet'"):
-        export(archive, place / "none", "parqet")  # type: ignore[arg-type]
+        export(archive, place / "none", "parqet")
     assert not (place / "none").exists()
     certify(place)
     assert export(Archive(place / "archive"), place / "certified", certified=True).items == 11

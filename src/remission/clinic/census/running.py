@@ -16,7 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from remission import __version__
 from remission.clinic.census.manifest import Manifest, write_manifest
@@ -206,7 +206,7 @@ class _Run:
         self._under_way -= 1
         if isinstance(task, Plan):
             spans = (lost_span(task.path),) if isinstance(outcome, Lost) else outcome
-            self._spans[task.path] = spans  # type: ignore[assignment]
+            self._spans[task.path] = cast(tuple[Span, ...], spans)  # what a Plan comes to, see process.step
             self._group()
         elif isinstance(task, Halve):
             halves: Any = () if isinstance(outcome, Lost) else outcome
@@ -215,7 +215,7 @@ class _Run:
             self._ready.appendleft(Halve(task))
             self._why[task.name] = outcome.said
         else:
-            self._finish(task, outcome)  # type: ignore[arg-type]
+            self._finish(task, cast(Done, outcome))
 
     def _group(self) -> None:
         """Make units of the spans of files, as far as all files before them have been looked at."""
