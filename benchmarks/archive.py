@@ -20,12 +20,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from remission.clinic.archive.archive import Archive
-from remission.clinic.archive.merkle import leaf_hash, root_from_inclusion
 from remission.clinic.archive.proving import Paths, check_proof, prove
-from remission.clinic.archive.signing import new_signer
 from remission.clinic.archive.verifying import verify
 from remission.clinic.archive.writing import create, writing
+from remission.gold.archive import Archive
+from remission.gold.merkle import leaf_hash, root_from_inclusion
+from remission.gold.signing import new_signer
 
 WORDS = [
     "the",

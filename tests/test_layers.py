@@ -15,7 +15,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "remission"
 LAYERS: list[set[str]] = [
     {"errors"},
     {"numerics"},
-    {"notes", "folders", "desk"},
+    {"notes", "folders", "desk", "gold"},
     {"networks"},
     {"toml", "rng", "component", "data", "laws", "schedule", "estimate", "fingerprint", "spelling", "marks"},
     {"sampling", "recipe", "documents", "watermarking"},

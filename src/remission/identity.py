@@ -22,6 +22,15 @@ def content_of(source: Source) -> str:
     return fingerprint(source.items()) if isinstance(source, FiniteSource) and own else ""
 
 
+def vouched_by(source: Source) -> dict[str, Any]:
+    """Who vouches for the items of a source, or of the one it is made from: what a source says in ``vouched()``; else empty."""
+    inner = getattr(source, "base", None)
+    if isinstance(inner, Source):
+        return vouched_by(inner)
+    told = getattr(source, "vouched", None)
+    return dict(told()) if callable(told) else {}
+
+
 def given_to(model: Model) -> str:
     """A hash of the files a model starts from."""
     return model.content() if isinstance(model, LongModel) else ""

@@ -15,7 +15,8 @@ class RealData:
 
     A generative source is drawn from. A finite one is shuffled for every replicate on its own: the first
     ``reference`` items are set aside, the others are handed out once each; when they are used up, the same
-    training items come again in a new order and :attr:`wrapped` says so.
+    training items come again in a new order and :attr:`wrapped` says so; unless the source has a field ``again``
+    that is false: then nothing comes twice.
     """
 
     def __init__(self, source: Source, streams: Streams, reference: int) -> None:
@@ -51,6 +52,11 @@ class RealData:
         self._cursor += count if active is None else np.where(active, count, 0)
         epoch, place = np.divmod(index, self.supply)
         self.wrapped |= bool(epoch.any() if active is None else epoch[active].any())
+        if self.wrapped and not getattr(getattr(self.source, "base", self.source), "again", True):
+            raise DataError(
+                f"{self.source.name()} has no more items: {self.supply:,} for training, and all were used. Set again = true "
+                f"(in [source]) to use them again, give it more, or ask for fewer samples or generations."
+            )
         chosen = np.empty_like(index)
         for number in np.unique(epoch):
             here = epoch == number

@@ -24,14 +24,14 @@ ARCHIVE = click.argument("archive", type=PATH)
 
 def opened(folder: Path) -> Any:
     """The archive, its log checked."""
-    from remission.clinic.archive.archive import Archive
+    from remission.gold.archive import Archive
 
     return Archive(folder)
 
 
 def signer_of(path: Path) -> Any:
     """The private key in a file."""
-    from remission.clinic.archive.signing import load_signer
+    from remission.gold.signing import load_signer
 
     return load_signer(path)
 
@@ -98,9 +98,9 @@ def proof_written(
 ) -> dict[str, Any]:
     """Write a proof, and what it shows."""
     from remission.clinic.archive._aside import written_aside
-    from remission.clinic.archive.canonical import canonical
     from remission.clinic.archive.proving import prove, prove_consistency
     from remission.clinic.archive.witness import read_witness
+    from remission.gold.canonical import canonical
 
     if since is not None:
         kept = read_witness(since)[-1]

@@ -32,8 +32,8 @@ def command() -> None:
 @JSON
 def init(archive: Path, key: Path, name: str | None, as_json: bool) -> None:
     """Begin an archive in the new folder ARCHIVE. Tell its origin to those who will check it."""
-    from remission.clinic.archive.signing import new_signer
     from remission.clinic.archive.writing import create
+    from remission.gold.signing import new_signer
 
     if archive.resolve() in key.resolve().parents:
         raise click.UsageError(
@@ -265,7 +265,7 @@ def erase(
 def rotate(archive: Path, key: Path, new_key: Path, wait: float, as_json: bool) -> None:
     """Let the old key name the new one. From then on only the new key signs."""
     from remission.clinic.archive.changing import rotate as hand_over
-    from remission.clinic.archive.signing import new_signer
+    from remission.gold.signing import new_signer
 
     old = signer_of(key)
     new = signer_of(new_key) if new_key.exists() else new_signer(new_key)

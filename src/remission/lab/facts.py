@@ -16,7 +16,7 @@ from typing import Any
 
 from remission import registry
 from remission.component import Component, field_types
-from remission.identity import own_modules
+from remission.identity import own_modules, vouched_by
 from remission.interfaces import FiniteSource, LongModel
 from remission.lab.artifacts import neutral_rows
 from remission.lab.predictions import predictions
@@ -108,9 +108,11 @@ def provenance_of(experiment: Experiment, command: Iterable[str]) -> dict[str, A
     from remission import __version__
     from remission.fingerprint import fingerprint
 
-    inputs = {}
+    inputs, vouched = {}, {}
     for point in experiment.points:
         source = point.experiment.source
+        if source.label not in vouched and (told := vouched_by(source)):
+            vouched[source.label] = told
         if isinstance(source, FiniteSource) and source.label not in inputs:
             inputs[source.label] = fingerprint(source.items())
     return {
@@ -120,6 +122,7 @@ def provenance_of(experiment: Experiment, command: Iterable[str]) -> dict[str, A
         "machine": {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
         "command": list(command),
         "inputs": inputs,
+        **({"vouched": vouched} if vouched else {}),
         "modules": own_modules(experiment),
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }

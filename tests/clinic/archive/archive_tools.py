@@ -10,11 +10,11 @@ from types import ModuleType
 from typing import Any
 
 from remission.clinic.archive import writing as writing_module
-from remission.clinic.archive.archive import Archive
 from remission.clinic.archive.changing import add_evidence, amend, erase_items, rotate
-from remission.clinic.archive.signing import Signer, new_signer
 from remission.clinic.archive.writing import create, writing
 from remission.errors import DataError
+from remission.gold.archive import Archive
+from remission.gold.signing import Signer, new_signer
 
 
 def record_of(item: str, **more: Any) -> dict[str, Any]:

@@ -14,13 +14,13 @@ import pytest
 from remission.clinic.archive import adding as adding_module
 from remission.clinic.archive import writing as writing_module
 from remission.clinic.archive.adding import Added, add
-from remission.clinic.archive.archive import Archive
 from remission.clinic.archive.record import about, checked_date, checked_id, licence, read_about
-from remission.clinic.archive.signing import load_signer, new_signer
 from remission.clinic.archive.verifying import verify
 from remission.clinic.archive.writing import create
 from remission.corpus.reading import Fields
 from remission.errors import DataError, SpecError
+from remission.gold.archive import Archive
+from remission.gold.signing import load_signer, new_signer
 
 COLLECTION = {"title": "Letters", "issuer": "The library", "method": "scanned", "licence": "CC0-1.0"}
 ITEM = {"collector": "me", "collected": "2019-04-01", "dated_by": "dated-snapshot", "language": "en"}

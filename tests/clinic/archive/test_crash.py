@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 
-from remission.clinic.archive import _disk
 from remission.clinic.archive import writing as writing_module
-from remission.clinic.archive.archive import Archive
 from remission.clinic.archive.changing import erase_items, rotate
-from remission.clinic.archive.signing import Signer, load_signer, new_signer
 from remission.clinic.archive.verifying import verify
 from remission.clinic.archive.writing import create, writing
 from remission.errors import StoreError
+from remission.gold import disk
+from remission.gold.archive import Archive
+from remission.gold.signing import Signer, load_signer, new_signer
 
 from .archive_tools import record_of, rejects, standalone
 
@@ -152,7 +152,7 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(place: Path, machine: Machine, action: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> bool:
     """Do something on a machine that stops; whether it stopped."""
     with monkeypatch.context() as patch:
-        patch.setattr(_disk, "os", machine)
+        patch.setattr(disk, "os", machine)
         try:
             action()
         except CrashError:
@@ -252,8 +252,8 @@ def test_crash_at_every_call_of_other_commands(
 
 def test_the_test_can_fail(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the log written straight to its name, and nothing synced, crashes are seen."""
-    monkeypatch.setattr(_disk, "rename", lambda old, new: _disk.os.rename(old, new))
-    monkeypatch.setattr(_disk, "sync_folder", lambda folder: None)
+    monkeypatch.setattr(disk, "rename", lambda old, new: disk.os.rename(old, new))
+    monkeypatch.setattr(disk, "sync_folder", lambda folder: None)
     wrong = 0
     for stop in range(1, 40):
         place = tmp_path / "turn"

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from remission.clinic.archive.archive import Archive
-from remission.clinic.archive.canonical import canonical, parse
 from remission.clinic.archive.changing import amend, erase_items
-from remission.clinic.archive.log import object_file
-from remission.clinic.archive.merkle import leaf_hash, root_of
-from remission.clinic.archive.signing import Checkpoint, Signer, new_signer, read_checkpoint
 from remission.clinic.archive.verifying import Verification, verify
 from remission.clinic.archive.witness import add_to_witness
 from remission.clinic.archive.writing import create, writing
 from remission.errors import DataError, StoreError, VerificationError
+from remission.gold.archive import Archive
+from remission.gold.canonical import canonical, parse
+from remission.gold.log import object_file
+from remission.gold.merkle import leaf_hash, root_of
+from remission.gold.signing import Checkpoint, Signer, new_signer, read_checkpoint
 
 from .archive_tools import record_of, rejects, standalone
 
@@ -378,7 +378,7 @@ def test_faults_are_found_and_located(name: str, place: Path) -> None:
 
 
 def test_nothing_is_signed_on_top_of_a_broken_log(place: Path) -> None:
-    from remission.clinic.archive.signing import load_signer
+    from remission.gold.signing import load_signer
 
     line_change(lambda x: [x[0], *x])(place / "archive")
     before = sorted((path, path.stat().st_mtime_ns) for path in (place / "archive" / "log").iterdir())
@@ -425,7 +425,7 @@ def forked(place: Path, signer: Signer) -> None:
 
 
 def test_fork_needs_a_witness(place: Path) -> None:
-    from remission.clinic.archive.signing import load_signer
+    from remission.gold.signing import load_signer
 
     shutil.copytree(place / "archive", place / "whole")
     forked(place, load_signer(place / "key"))

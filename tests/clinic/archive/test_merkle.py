@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remission.clinic.archive.canonical import canonical, parse
-from remission.clinic.archive.merkle import (
+from remission.clinic.archive.proving import Paths
+from remission.errors import DataError
+from remission.gold.canonical import canonical, parse
+from remission.gold.merkle import (
     Tree,
     consistency_proof,
     inclusion_proof,
@@ -19,8 +21,6 @@ from remission.clinic.archive.merkle import (
     root_from_inclusion,
     root_of,
 )
-from remission.clinic.archive.proving import Paths
-from remission.errors import DataError
 
 # The test vectors of Certificate Transparency's reference implementation.
 INPUTS = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]

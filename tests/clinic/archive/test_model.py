@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from remission.clinic.archive.archive import Archive
 from remission.clinic.archive.proving import check_proof, prove
 from remission.clinic.archive.verifying import verify
 from remission.clinic.archive.witness import add_to_witness
+from remission.gold.archive import Archive
 
 from .archive_tools import Made, rejects, standalone
 

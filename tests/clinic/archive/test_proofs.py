@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from remission.clinic.archive.archive import Archive
 from remission.clinic.archive.changing import amend, as_it_is, current, erase_items, history, rotate
 from remission.clinic.archive.proving import check_consistency, check_proof, prove, prove_consistency
-from remission.clinic.archive.signing import Signer, load_signer, new_signer
 from remission.clinic.archive.verifying import verify
 from remission.clinic.archive.witness import add_to_witness, read_witness
 from remission.clinic.archive.writing import create, writing
 from remission.errors import DataError, SpecError, StoreError, VerificationError
+from remission.gold.archive import Archive
+from remission.gold.signing import Signer, load_signer, new_signer
 
 from .archive_tools import record_of, standalone
 
@@ -169,8 +169,8 @@ def test_witnesses_grow_and_agree(place: Path) -> None:
 def test_a_checkpoint_between_batches_is_checked_as_well(place: Path) -> None:
     """A witness may hold a checkpoint that was signed for a size at which no batch ends here: then it is a fork."""
     archive, signer = Archive(place / "archive"), load_signer(place / "key-2")
-    from remission.clinic.archive.merkle import root_of
-    from remission.clinic.archive.signing import Checkpoint
+    from remission.gold.merkle import root_of
+    from remission.gold.signing import Checkpoint
 
     leaves = archive.log.leaves(2)
     for root, ok in ((root_of(leaves), True), (root_of(leaves[::-1]), False)):

@@ -12,16 +12,17 @@ import pytest
 
 from remission.clinic.archive.adding import add
 from remission.clinic.archive.agreement import cohens_kappa, krippendorffs_alpha
-from remission.clinic.archive.archive import Archive
 from remission.clinic.archive.certified import Counts, human_shares
 from remission.clinic.archive.changing import add_evidence, erase_items
 from remission.clinic.archive.queues import VERDICTS, make_queue, read_answers
 from remission.clinic.archive.record import about
-from remission.clinic.archive.review import certified_items, record_answers, review_status
-from remission.clinic.archive.signing import load_signer, new_signer
+from remission.clinic.archive.review import record_answers, review_status
 from remission.clinic.archive.verifying import verify
 from remission.clinic.archive.writing import create
 from remission.errors import DataError, SpecError, StoreError
+from remission.gold.archive import Archive
+from remission.gold.signing import load_signer, new_signer
+from remission.gold.votes import certified_items
 
 # --- agreement ----------------------------------------------------------------------------------------------------
 

@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 
-from remission.clinic.archive.archive import Archive
 from remission.clinic.archive.proving import check_proof, prove
-from remission.clinic.archive.signing import new_signer
 from remission.clinic.archive.verifying import verify
 from remission.clinic.archive.writing import create, writing
 from remission.errors import StoreError, VerificationError
+from remission.gold.archive import Archive
+from remission.gold.signing import new_signer
 
 from .archive_tools import record_of
 
 WRITER = """
 import sys
 from pathlib import Path
-from remission.clinic.archive.signing import load_signer
+from remission.gold.signing import load_signer
 from remission.clinic.archive.writing import writing
 place, name, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 for number in range(count):
@@ -61,7 +61,7 @@ def test_two_writers_and_a_reader(place: Path) -> None:
 
 
 def test_a_writer_waits_no_longer_than_told(place: Path) -> None:
-    from remission.clinic.archive.signing import load_signer
+    from remission.gold.signing import load_signer
 
     signer = load_signer(place / "key")
     with writing(place / "archive", signer):
@@ -74,7 +74,7 @@ def test_a_writer_waits_no_longer_than_told(place: Path) -> None:
 
 
 def test_media_that_nobody_can_write(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from remission.clinic.archive.signing import load_signer
+    from remission.gold.signing import load_signer
 
     signer = load_signer(place / "key")
     with writing(place / "archive", signer) as writer:
@@ -115,7 +115,7 @@ def test_a_copy_without_a_lock_is_read(place: Path) -> None:
 
 
 def prove_of_something(place: Path) -> dict[str, Any]:
-    from remission.clinic.archive.signing import load_signer
+    from remission.gold.signing import load_signer
 
     with writing(place / "archive", load_signer(place / "key")) as writer:
         writer.ingest("a", b"content", record_of("a"))

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from remission.clinic.archive.canonical import canonical
-from remission.clinic.archive.signing import Checkpoint
 from remission.errors import DataError
+from remission.gold.canonical import canonical
+from remission.gold.signing import Checkpoint
 
 if TYPE_CHECKING:
     from remission.clinic.archive.exporting import Item

@@ -14,16 +14,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from remission.clinic.archive.archive import LARGEST
-from remission.clinic.archive.canonical import canonical
 from remission.clinic.archive.record import About, checked_id, record
-from remission.clinic.archive.signing import Checkpoint, Signer
 from remission.clinic.archive.writing import Writer, writing
 from remission.corpus._files import expand
 from remission.corpus.accounting import Accounting
 from remission.corpus.reading import Fields, read_documents
 from remission.documents import Documents
 from remission.errors import DataError, SpecError
+from remission.gold.archive import LARGEST
+from remission.gold.canonical import canonical
+from remission.gold.signing import Checkpoint, Signer
 
 SHOWN = 5  # reasons in a message
 Tell = Callable[[float, float], None]
@@ -69,10 +69,10 @@ class _Item:
         """The content; of files only when it is needed."""
         if isinstance(self.content, bytes):
             return self.content
-        from remission.clinic.archive import _disk
+        from remission.gold import disk
 
         try:
-            return _disk.read(self.content, most=LARGEST)
+            return disk.read(self.content, most=LARGEST)
         except OSError as error:
             raise DataError(f"'{self.content}' cannot be read: {error.strerror or error}") from None
 

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from remission.clinic.archive.archive import Archive, now
-from remission.clinic.archive.canonical import canonical
 from remission.clinic.archive.record import ITEM, checked_evidence, checked_fields
-from remission.clinic.archive.signing import Checkpoint, Signer
 from remission.clinic.archive.writing import Writer, writing
 from remission.errors import DataError, SpecError, did_you_mean
+from remission.gold.archive import Archive, now
+from remission.gold.canonical import canonical
+from remission.gold.signing import Checkpoint, Signer
 
 AMENDABLE = tuple(name for name in ITEM if name not in ("derived_from", "attributed_to", "generated_by"))
 

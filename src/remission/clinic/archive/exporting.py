@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 from remission.clinic.archive import _formats as formats
 from remission.clinic.archive._aside import written_aside
-from remission.clinic.archive.archive import Archive
-from remission.clinic.archive.canonical import canonical
 from remission.clinic.archive.changing import as_it_is, current, note_later
 from remission.clinic.archive.proving import Prover, check_proof
 from remission.clinic.archive.readme import verifier
-from remission.clinic.archive.review import certified_items, rule
 from remission.errors import DataError, SpecError, VerificationError, did_you_mean
+from remission.gold.archive import Archive
+from remission.gold.canonical import canonical
+from remission.gold.votes import certified_items, rule
 
 To = Literal["parquet", "bagit", "huggingface"]
 FORMATS = ("parquet", "bagit", "huggingface")

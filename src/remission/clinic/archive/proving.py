@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from remission.clinic.archive.archive import Archive
-from remission.clinic.archive.canonical import canonical, parse
-from remission.clinic.archive.merkle import consistency_proof, is_consistent, leaf_hash, root_from_inclusion
-from remission.clinic.archive.signing import Checkpoint, is_introduced, read_checkpoint
 from remission.errors import DataError, VerificationError
+from remission.gold.archive import Archive
+from remission.gold.canonical import canonical, parse
+from remission.gold.merkle import consistency_proof, is_consistent, leaf_hash, root_from_inclusion
+from remission.gold.signing import Checkpoint, is_introduced, read_checkpoint
 
 SCHEMA = "remission/archive-proof/1"
 CONSISTENCY = "remission/archive-consistency/1"

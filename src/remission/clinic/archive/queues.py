@@ -14,13 +14,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from remission.clinic.archive.archive import Archive, now
-from remission.clinic.archive.canonical import canonical, parse
 from remission.clinic.archive.changing import as_it_is, current
-from remission.clinic.archive.signing import Signer
 from remission.clinic.archive.writing import writing
 from remission.corpus.reading import Fields, read_documents
 from remission.errors import DataError, SpecError, StoreError, did_you_mean
+from remission.gold.archive import Archive, now
+from remission.gold.canonical import canonical, parse
+from remission.gold.signing import Signer
 
 By = Literal["random", "stratum", "disagreement"]
 SCHEMA = "remission/archive-queue/1"

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from remission.clinic.archive.agreement import cohens_kappa, krippendorffs_alpha
-from remission.clinic.archive.archive import Archive, now
 from remission.clinic.archive.certified import Counts, human_shares
 from remission.clinic.archive.queues import VERDICTS, read_key
-from remission.clinic.archive.signing import Signer
 from remission.clinic.archive.writing import writing
 from remission.errors import DataError
 from remission.estimate import Estimate
+from remission.gold.archive import Archive, now
+from remission.gold.signing import Signer
+from remission.gold.votes import rule
 from remission.numerics.proportions import clopper_pearson
 
 
@@ -152,22 +153,6 @@ def review_status(archive: Archive, level: float = 0.95, per_hour: float = 0.0, 
     )  # fmt: skip
 
 
-def certified_items(archive: Archive, at: int | None = None) -> list[str]:
-    """Ids of the items that two reviewers certified, sorted: now and not erased, or as of a size of the log."""
-    gathered = _Gathered(archive, at)
-    return sorted(item for item, votes in gathered.votes.items() if rule(votes) == "certified")
-
-
-def rule(votes: dict[str, str]) -> str:
-    """What reviewers make of an item: two reviewers at least, and more of them than say the opposite: a third decides between two."""
-    human, machine = (list(votes.values()).count(word) for word in ("human", "machine"))
-    if human >= 2 and human > machine:
-        return "certified"
-    if machine >= 2 and machine > human:
-        return "rejected"
-    return "disputed" if len(votes) >= 2 else "waiting"
-
-
 def _pairs(tables: Sequence[dict[str, str]], level: float, seed: int) -> tuple[tuple[str, str, Estimate], ...]:
     people = sorted({who for votes in tables for who in votes})
     found = []
@@ -183,7 +168,7 @@ def _pairs(tables: Sequence[dict[str, str]], level: float, seed: int) -> tuple[t
 class _Gathered:
     """Verdicts from the log."""
 
-    def __init__(self, archive: Archive, at: int | None = None) -> None:
+    def __init__(self, archive: Archive) -> None:
         self.votes: dict[str, dict[str, str]] = {}  # item -> reviewer -> verdict
         self.planted: dict[str, dict[str, str]] = {}  # task -> reviewer -> verdict
         self.truth: dict[str, str] = {}
@@ -191,11 +176,9 @@ class _Gathered:
         self.random: dict[str, tuple[str, str]] = {}  # item -> queue and stratum, of queues that estimate something
         self.queues: dict[str, dict[str, Any]] = {}
         self.strata: Counter[tuple[str, str]] = Counter()
-        gone = archive.log.erased if at is None else {}
-        for number, entry in archive.log.entries():
+        gone = archive.log.erased
+        for _, entry in archive.log.entries():
             event = entry["event"]
-            if at is not None and number >= at:
-                break
             if event == "queue":
                 self.queues[entry["queue"]] = entry
             elif event in ("review", "control") and entry.get("item") not in gone:

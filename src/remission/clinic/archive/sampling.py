@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from remission.clinic.archive._aside import written_aside
-from remission.clinic.archive.archive import Archive
-from remission.clinic.archive.canonical import canonical
-from remission.clinic.archive.review import certified_items
 from remission.errors import DataError, SpecError, did_you_mean
+from remission.gold.archive import Archive
+from remission.gold.canonical import canonical
+from remission.gold.votes import population
 
 KINDS = (".parquet", ".jsonl")
 
@@ -68,14 +68,9 @@ def sample(
         SpecError: numbers that cannot be. DataError: nothing to draw from, all drawn, or no text.
     """
     at = archive.log.size if at is None else at
-    if count < 1 or batch < 0 or not 1 <= at <= archive.log.size:
-        raise SpecError(
-            f"A batch needs count >= 1, batch >= 0 and 1 <= at <= {archive.log.size}. Got count {count}, batch {batch}, at {at}."
-        )
-    items = _population(archive, at, certified)
-    if not items:
-        hint = " Review some (`remission archive review`), or draw from all with --all." if certified else ""
-        raise DataError(f"There are no {'certified ' if certified else ''}items to draw from at size {at}.{hint}")
+    if count < 1 or batch < 0:
+        raise SpecError(f"A batch needs count >= 1 and batch >= 0. Got count {count}, batch {batch}.")
+    items = population(archive, at, certified)
     first, last = batch * count, (batch + 1) * count
     if last > len(items) and not again:
         raise DataError(
@@ -112,16 +107,6 @@ def write_sample(path: Path, found: Sample) -> None:
         facts = canonical({key: value for key, value in found.document().items() if key not in ("items", "erased")})
         table = table.replace_schema_metadata({b"remission": facts})
         parquet.write_table(table, aside, write_page_checksum=True)
-
-
-def _population(archive: Archive, at: int, certified: bool) -> list[str]:
-    chosen = set(certified_items(archive, at)) if certified else None
-    gone = {entry["item"] for number, entry in archive.log.entries() if number < at and entry["event"] == "tombstone"}
-    return [
-        item
-        for item, number in archive.log.items.items()
-        if number < at and item not in gone and (chosen is None or item in chosen)
-    ]
 
 
 def _place(seed: int, turn: int, item: str) -> bytes:

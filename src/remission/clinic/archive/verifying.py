@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from remission.clinic.archive import _disk
-from remission.clinic.archive._contents import unpacked
-from remission.clinic.archive.archive import FOLDERS, LARGEST, stored_bytes
-from remission.clinic.archive.log import (
+from remission.clinic.archive.witness import against_witness, read_witness
+from remission.clinic.archive.writing import read_promise
+from remission.gold import disk
+from remission.gold.archive import FOLDERS, LARGEST, stored_bytes
+from remission.gold.contents import unpacked
+from remission.gold.log import (
     Fault,
     Log,
     log_file,
@@ -20,9 +22,7 @@ from remission.clinic.archive.log import (
     read_log,
     records_file,
 )
-from remission.clinic.archive.signing import Checkpoint
-from remission.clinic.archive.witness import against_witness, read_witness
-from remission.clinic.archive.writing import read_promise
+from remission.gold.signing import Checkpoint
 
 _FILES = ("verify.py", "README.txt")
 _ROOT = {*FOLDERS, *_FILES, ".lock"}
@@ -92,7 +92,7 @@ def verify(
         DataError: no archive, or no witness file.
     """
     kept = [checkpoint for path in witnesses for checkpoint in read_witness(path)]
-    with _disk.explained(folder), _disk.locked(folder / ".lock", False, wait):
+    with disk.explained(folder), disk.locked(folder / ".lock", False, wait):
         log = read_log(folder)
         looked = _Look(log, tell)
         looked.all()
@@ -159,7 +159,7 @@ class _Look:
     def _of(self, batch: int, end: int) -> list[dict[str, Any]]:
         import msgspec
 
-        data = _disk.read(log_file(self.folder, batch), most=LARGEST)
+        data = disk.read(log_file(self.folder, batch), most=LARGEST)
         found = []
         for number in range(self.log.firsts[batch], min(end, len(self.log.offsets))):
             try:
@@ -174,7 +174,7 @@ class _Look:
         path, name = records_file(self.folder, batch), f"records/{batch:08d}.jsonl"
         named = [entry for entry in entries if "record" in entry]
         try:
-            data = _disk.read(path, most=LARGEST)
+            data = disk.read(path, most=LARGEST)
         except OSError as error:
             if named:
                 self._gone(error, name, batch, f"{len(named)} records")
@@ -215,7 +215,7 @@ class _Look:
             return
         name = f"packs/{batch:08d}.pack"
         try:
-            data = _disk.read(pack_file(self.folder, batch))
+            data = disk.read(pack_file(self.folder, batch))
         except OSError as error:
             self._gone(error, name, batch, f"the contents of {sum('pack' in entry for entry in entries)} items")
             return
@@ -355,7 +355,7 @@ class _Look:
             return
         for name, key in (("verify.py", "verifier"), ("README.txt", "readme")):
             try:
-                content = _disk.read(self.folder / name, most=1 << 20)
+                content = disk.read(self.folder / name, most=1 << 20)
             except OSError as error:
                 self._gone(error, name, 0, "a file that came with the archive")
                 continue

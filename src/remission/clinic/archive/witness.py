@@ -10,17 +10,17 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from remission.clinic.archive import _disk
-from remission.clinic.archive.log import Fault, Log
-from remission.clinic.archive.merkle import Tree
-from remission.clinic.archive.signing import Checkpoint, read_checkpoint
 from remission.errors import DataError, StoreError
+from remission.gold import disk
+from remission.gold.log import Fault, Log
+from remission.gold.merkle import Tree
+from remission.gold.signing import Checkpoint, read_checkpoint
 
 
 def read_witness(path: Path) -> list[Checkpoint]:
     """The checkpoints of a witness file. Raises DataError when it holds anything else."""
     try:
-        lines = _disk.read(path, most=1 << 28).split(b"\n")
+        lines = disk.read(path, most=1 << 28).split(b"\n")
     except OSError as error:
         raise DataError(f"The witness '{path}' cannot be read: {error.strerror or error}.") from None
     found = []

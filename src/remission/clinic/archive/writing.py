@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from remission.clinic.archive import _disk
-from remission.clinic.archive._contents import packed
-from remission.clinic.archive.archive import FOLDERS, LARGEST, Archive, now
-from remission.clinic.archive.canonical import canonical
-from remission.clinic.archive.log import FORMAT, Log, log_file, object_file, pack_file, records_file
-from remission.clinic.archive.merkle import leaf_hash
 from remission.clinic.archive.readme import README, verifier
-from remission.clinic.archive.signing import Checkpoint, Signer
 from remission.errors import DataError, StoreError
+from remission.gold import disk
+from remission.gold.archive import FOLDERS, LARGEST, Archive, now
+from remission.gold.canonical import canonical
+from remission.gold.contents import packed
+from remission.gold.log import FORMAT, Log, log_file, object_file, pack_file, records_file
+from remission.gold.merkle import leaf_hash
+from remission.gold.signing import Checkpoint, Signer
 
 LOOSE = 1 << 16  # compressed bytes from which a content has a file of its own
 BATCH, BATCH_BYTES = 10_000, 64 << 20  # entries and compressed bytes after which a batch is closed
@@ -31,12 +31,12 @@ def create(folder: Path, name: str, signer: Signer) -> Archive:
     if not 0 < len(name) <= 100 or not name.isprintable():
         raise DataError(f"The name of an archive has 1 to 100 printable characters. Got '{name[:100]}'.")
     code = verifier()
-    with _disk.explained(folder):
+    with disk.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for one in FOLDERS:
-            _disk.make_folder(folder / one)
+            disk.make_folder(folder / one)
         for file, content in (("verify.py", code), ("README.txt", README)):
-            _disk.write_new(folder / file, content)
+            disk.write_new(folder / file, content)
         opening = {
             "event": "open", "format": FORMAT, "name": name, "key": signer.key, "created": now(),
             "nonce": secrets.token_hex(16), "verifier": hashlib.sha256(code).hexdigest(),
@@ -45,7 +45,7 @@ def create(folder: Path, name: str, signer: Signer) -> Archive:
         log = Log(folder)
         log.origin = leaf_hash(canonical(opening)).hex()
         log.keys.append(signer.key)
-        with _disk.locked(folder / ".lock", alone=True):
+        with disk.locked(folder / ".lock", alone=True):
             writer = Writer(log, signer)
             writer.event(opening)
             writer.commit()
@@ -64,7 +64,7 @@ def writing(folder: Path, signer: Signer, wait: float = 60.0) -> Iterator[Writer
     """
     if not (folder / "log").is_dir():
         raise DataError(f"'{folder}' is no archive: it has no folder 'log'. `remission archive init` makes one.")
-    with _disk.explained(folder), _disk.locked(folder / ".lock", True, wait):
+    with disk.explained(folder), disk.locked(folder / ".lock", True, wait):
         archive = Archive(folder)
         if signer.key != archive.log.keys[-1]:
             raise StoreError(
@@ -201,24 +201,24 @@ class Writer:
         """The promise first, then contents and records, the log last: its renaming is what counts."""
         folder, incoming = self.folder, self.folder / "incoming"
         if not incoming.is_dir():
-            _disk.make_folder(incoming)
+            disk.make_folder(incoming)
         promise = {"batch": batch, "objects": sorted(self._loose)}
-        _disk.write_new(incoming / "promise.part", canonical(promise))
-        _disk.rename(incoming / "promise.part", incoming / "promise.json")
+        disk.write_new(incoming / "promise.part", canonical(promise))
+        disk.rename(incoming / "promise.part", incoming / "promise.json")
         if self._pack:
-            _disk.write_new(pack_file(folder, batch), b"".join(self._pack))
-            _disk.sync_folder(folder / "packs")
+            disk.write_new(pack_file(folder, batch), b"".join(self._pack))
+            disk.sync_folder(folder / "packs")
         for sha, stored in self._loose.items():
             path = object_file(folder, sha)
-            if _disk.make_folder(path.parent):
-                _disk.sync_folder(folder / "objects")
-            _disk.write_new(path, stored)
-            _disk.sync_folder(path.parent)
+            if disk.make_folder(path.parent):
+                disk.sync_folder(folder / "objects")
+            disk.write_new(path, stored)
+            disk.sync_folder(path.parent)
         if self._records:
-            _disk.write_new(records_file(folder, batch), b"".join(self._records))
-            _disk.sync_folder(folder / "records")
-        _disk.write_new(incoming / "log.part", text)
-        _disk.rename(incoming / "log.part", log_file(folder, batch))
+            disk.write_new(records_file(folder, batch), b"".join(self._records))
+            disk.sync_folder(folder / "records")
+        disk.write_new(incoming / "log.part", text)
+        disk.rename(incoming / "log.part", log_file(folder, batch))
 
     def _note(self, batch: int, lines: list[bytes], tree: Any, checkpoint: Checkpoint) -> None:
         log, start = self.log, 0
@@ -234,8 +234,8 @@ class Writer:
         log.checkpoints.append(checkpoint)
 
     def _finish(self) -> None:
-        _disk.remove(self.folder / "incoming" / "promise.json")
-        _disk.sync_folder(self.folder / "incoming")
+        disk.remove(self.folder / "incoming" / "promise.json")
+        disk.sync_folder(self.folder / "incoming")
 
 
 def settle(log: Log) -> None:
@@ -250,19 +250,19 @@ def settle(log: Log) -> None:
             begin = log.firsts[batch] if batch < len(log.firsts) else log.size
             erase(log, [entry for _, entry in log.entries(begin)] if begin < log.size else [])
         else:
-            _disk.remove(pack_file(folder, batch))
-            _disk.remove(records_file(folder, batch))
+            disk.remove(pack_file(folder, batch))
+            disk.remove(records_file(folder, batch))
             for sha in promise["objects"]:
                 if bytes.fromhex(sha) not in log.contents:
-                    _disk.remove(object_file(folder, sha))
+                    disk.remove(object_file(folder, sha))
     for path in sorted(incoming.iterdir(), key=lambda path: path.name == "promise.json"):  # the promise last
-        _disk.remove(path)
+        disk.remove(path)
 
 
 def read_promise(folder: Path) -> dict[str, Any] | None:
     """What an interrupted command was about to write; None when nothing was begun."""
     try:
-        found = json.loads(_disk.read(folder / "incoming" / "promise.json", most=LARGEST))
+        found = json.loads(disk.read(folder / "incoming" / "promise.json", most=LARGEST))
         names = found["objects"]
         sound = type(found["batch"]) is int and all(
             len(bytes.fromhex(one)) == 32 and one == one.lower() for one in names
@@ -280,13 +280,13 @@ def erase(log: Log, entries: list[dict[str, Any]]) -> None:
         number = log.items[entry["item"]]
         ingest = log.entry(number)
         if "record" in entry["erased"]:
-            _disk.overwrite(records_file(log.folder, log.batch_of(number)), ingest["at"], b" " * ingest["long"])
+            disk.overwrite(records_file(log.folder, log.batch_of(number)), ingest["at"], b" " * ingest["long"])
         if "content" in entry["erased"]:
             holder = log.entry(ingest["as"]) if "as" in ingest else ingest
             if "pack" in holder:
-                _disk.overwrite(pack_file(log.folder, holder["pack"]), holder["offset"], b"\0" * holder["size"])
+                disk.overwrite(pack_file(log.folder, holder["pack"]), holder["offset"], b"\0" * holder["size"])
             else:
                 path = object_file(log.folder, ingest["content"])
-                _disk.remove(path)
+                disk.remove(path)
                 if path.parent.is_dir():
-                    _disk.sync_folder(path.parent)
+                    disk.sync_folder(path.parent)

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from remission.clinic.archive.canonical import canonical, parse
 from remission.errors import DataError, StoreError, need
+from remission.gold.canonical import canonical, parse
 
 _HEX32, _HEX64 = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{128}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")

@@ -15,10 +15,10 @@ from typing import Any
 
 import msgspec
 
-from remission.clinic.archive import _disk
-from remission.clinic.archive.merkle import Tree
-from remission.clinic.archive.signing import Checkpoint, is_introduced, read_checkpoint
 from remission.errors import DataError, VerificationError
+from remission.gold import disk
+from remission.gold.merkle import Tree
+from remission.gold.signing import Checkpoint, is_introduced, read_checkpoint
 
 FORMAT = 1
 LARGEST = 1 << 30  # bytes of a log file
@@ -108,7 +108,7 @@ class Log:
     def line(self, number: int) -> bytes:
         """The JSON of an entry."""
         start, end = self.offsets[number], self.ends[number]
-        return _disk.read(log_file(self.folder, self.batch_of(number)), start, end - start)
+        return disk.read(log_file(self.folder, self.batch_of(number)), start, end - start)
 
     def entry(self, number: int) -> dict[str, Any]:
         """An entry."""
@@ -117,7 +117,7 @@ class Log:
     def entries(self, first: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
         """Entries with their numbers, from ``first`` on."""
         for batch in range(self.batch_of(first), len(self.firsts)):
-            data = _disk.read(log_file(self.folder, batch), most=LARGEST)
+            data = disk.read(log_file(self.folder, batch), most=LARGEST)
             end = self.firsts[batch + 1] if batch + 1 < len(self.firsts) else self.size
             for number in range(max(first, self.firsts[batch]), end):
                 yield number, _decode(data[self.offsets[number] : self.ends[number]])
@@ -126,7 +126,7 @@ class Log:
         """The leaf hashes of the first ``size`` entries."""
         size, found = self.size if size is None else size, []
         for batch in range(len(self.firsts)):
-            data = _disk.read(log_file(self.folder, batch), most=LARGEST)
+            data = disk.read(log_file(self.folder, batch), most=LARGEST)
             end = self.firsts[batch + 1] if batch + 1 < len(self.firsts) else self.size
             for number in range(self.firsts[batch], min(end, size)):
                 start = self.offsets[number] - 65
@@ -217,7 +217,7 @@ class _Batch:
         log.firsts.append(log.size)
         before = len(log.faults)
         try:
-            data = _disk.read(log_file(log.folder, self.number), most=LARGEST)
+            data = disk.read(log_file(log.folder, self.number), most=LARGEST)
         except OSError as error:
             path = log_file(log.folder, self.number)
             kind = "symlink" if path.is_symlink() else "unreadable" if path.exists() else "missing"

@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from remission.clinic.archive import _disk
-from remission.clinic.archive._contents import unpacked
-from remission.clinic.archive.log import object_file, pack_file, read_log, records_file
-from remission.clinic.archive.signing import Checkpoint
 from remission.errors import DataError, VerificationError, did_you_mean
+from remission.gold import disk
+from remission.gold.contents import unpacked
+from remission.gold.log import object_file, pack_file, read_log, records_file
+from remission.gold.signing import Checkpoint
 
 FOLDERS = ("log", "records", "packs", "objects", "incoming")
 LARGEST = 1 << 30  # bytes of a content
@@ -34,7 +34,7 @@ class Archive:
             DataError: no archive. VerificationError: the log is not as it was signed.
         """
         self.folder = folder
-        with _disk.explained(folder):
+        with disk.explained(folder):
             self.log = read_log(folder)
         if self.log.faults:
             fault = self.log.faults[0]
@@ -97,7 +97,7 @@ class Archive:
             raise DataError(f"The record of '{entry['item']}' was erased; `remission archive log` says why.")
         path = records_file(self.folder, self.log.batch_of(number))
         try:
-            line = _disk.read(path, entry["at"], entry["long"])
+            line = disk.read(path, entry["at"], entry["long"])
         except OSError as error:
             raise VerificationError(f"'{path}' cannot be read: {error.strerror or error}.") from None
         if hashlib.sha256(line).hexdigest() != entry["record"]:
@@ -117,8 +117,8 @@ class Archive:
 def stored_bytes(folder: Path, holder: dict[str, Any]) -> bytes:
     """The compressed bytes of the content that an ingest stored. Raises OSError."""
     if "pack" in holder:
-        return _disk.read(pack_file(folder, holder["pack"]), holder["offset"], holder["size"])
-    return _disk.read(object_file(folder, holder["content"]), most=holder["size"])
+        return disk.read(pack_file(folder, holder["pack"]), holder["offset"], holder["size"])
+    return disk.read(object_file(folder, holder["content"]), most=holder["size"])
 
 
 def now() -> str:
