@@ -48,7 +48,7 @@ $(VENV)/.deep: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==$(TORCH)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,deep,hf,c2pa,archive]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,deep,hf,c2pa,archive,datatrove]'
 	@touch $@ $(VENV)/.core $(VENV)/.deep
 
 clean:

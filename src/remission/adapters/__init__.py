@@ -1,0 +1,1 @@
+"""Calibrated detectors inside what people have: one thin file for each library."""
