@@ -1,0 +1,110 @@
+"""An outlook in plain sentences."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from remission.estimate import Estimate
+
+if TYPE_CHECKING:
+    from remission.clinic.curation.outlook import Curve, Effect, Outlook
+
+_CLOSE = 3  # times the words of the sample, up to which its rare types are rare in a training set as well
+NAMES = {
+    "types.alive": "types alive", "types.recall": "share of types alive", "types.rare-recall": "share of the rarer half of the types alive",
+    "types.once": "chance that a type expected once per training set is alive", "types.tail": "probability on rare types, of what it was",
+    "distinct.1": "distinct words", "distinct.2": "distinct pairs of words", "distinct.3": "distinct triples of words",
+    "entropy": "entropy (nats)", "perplexity": "perplexity of held-out text", "heterozygosity": "chance that two words differ",
+}  # fmt: skip
+_TOLD = ("perplexity", "distinct.2", "types.alive")  # of a simulation
+
+
+def sentences(found: Outlook) -> list[str]:
+    """The answer in words, the shares first."""
+    told = [
+        f"Before curation {percent(found.before)} of the training corpus is synthetic, after it {percent(found.after)}.",
+        _types(found), _long_run(found),
+    ]  # fmt: skip
+    tips = [(name, found.tips.get(name)) for name in ("before", "after")]
+    known = [f"below {value:.2g} {name} curation" for name, value in tips if value is not None]
+    if known:
+        told.append(
+            f"Models that sample more sharply than they learned can tip: diversity runs away at a temperature {', '.join(known)} "
+            f"(law T1, for equally frequent types)."
+        )
+    if found.sizes is not None:
+        told += _simulated(found)
+    return [line for line in told if line]
+
+
+def percent(share: Estimate) -> str:
+    """A share with its interval.
+
+    >>> percent(Estimate(0.23, 0.2, 0.26, 0.95, "", 1)), percent(Estimate(float("nan"), 0.2, 0.26, 0.95, "", 1))
+    ('23 % [20, 26]', '20 to 26 %')
+    """
+    low, high = f"{100 * share.low:.3g}", f"{100 * share.high:.3g}"
+    if math.isnan(share.value):
+        return f"{low} to {high} %"
+    return f"{100 * share.value:.3g} %" + ("" if share.low == share.value == share.high else f" [{low}, {high}]")
+
+
+def _types(found: Outlook) -> str:
+    rare = found.tokens <= _CLOSE * found.sample.tokens
+    row = "types.rare-recall" if rare else "types.once"
+    before, after, human = (found.curve(name, row) for name in ("before", "after", "human"))
+    what = "of the rarer half of the word types" if rare else "of the word types that come once in a training set"
+    return (
+        f"By the laws of word frequencies, with {found.tokens:,} words per training set, {_last(before)} {what} are alive after "
+        f"{found.generations} generation{'s' if found.generations > 1 else ''} as the corpus was; after curation {_last(after)}; "
+        f"without any synthetic text {_last(human)}."
+    )
+
+
+def _last(curve: Curve) -> str:
+    return percent(Estimate(curve.values[-1], curve.low[-1], curve.high[-1], 1.0, "", 0))
+
+
+def _long_run(found: Outlook) -> str:
+    if not {"before", "after"} <= found.long_run.keys():
+        return ""
+    kept = {name: found.long_run[name]["types.once"] for name in ("before", "after")}
+    whole = [name for name, share in (("before", found.before), ("after", found.after)) if share.value == 1.0]
+    if whole:
+        return f"A corpus without human text ({' and '.join(whole)} curation) ends with a single type: total collapse."
+    if any(math.isnan(value) for value in kept.values()):
+        return "There is no tipping point short of 100 % synthetic, but so little fresh text lets diversity fall for very long."
+    return (
+        "Unbiased sampling has no tipping point short of 100 % synthetic: fresh human text lets diversity settle. A type that comes "
+        f"once in a training set is then alive {100 * kept['before']:.3g} % of the time before curation, {100 * kept['after']:.3g} % after "
+        "(63.2 % without synthetic text)."
+    )
+
+
+def _simulated(found: Outlook) -> list[str]:
+    assert found.sizes is not None
+    size = found.sizes
+    effects = {one.row: one for one in found.effects if one.method == "simulated"}
+    return [
+        f"The loops were also run, on a small bigram model of the corpus itself: {size.tokens:,} words per training set, "
+        f"{size.replicates} runs of each.",
+        *(
+            f"{NAMES[row].capitalize()} in generation {found.generations}, simulated: {_change(effects[row])}."
+            for row in _TOLD
+        ),
+    ]
+
+
+def _change(effect: Effect) -> str:
+    change = effect.change
+    span = f"[{change.low:.3g}, {change.high:.3g}]"
+    if math.isnan(effect.before) or math.isnan(effect.after):
+        return (
+            f"curation changes it by {span}, over both ends of the shares ({effect.human:.4g} without synthetic text)"
+        )
+    clear = "" if change.low > 0 or change.high < 0 or change.low == change.high == 0 else ", which may be chance"
+    return (
+        f"{effect.before:.4g} as it was, {effect.after:.4g} after curation, {effect.human:.4g} without synthetic text "
+        f"(change {change.value:+.3g} {span}{clear})"
+    )
