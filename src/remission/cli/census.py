@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from remission.cli import _census as show
 from remission.cli import _output as out
-from remission.cli.prevalence import show_shares
-from remission.errors import DataError, SpecError
+from remission.cli._watermark import no_key
 
 
 @click.command("census", short_help="How much of a whole corpus is synthetic; nothing lost, nothing twice.")
+@no_key
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--detector", type=click.Path(path_type=Path), required=True, help="A calibrated detector.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("census"), show_default=True)
@@ -28,110 +29,58 @@ from remission.errors import DataError, SpecError
 @click.option("--estimator", default="auto", show_default=True, help="See `remission list prevalence`.")
 @click.option("--level", default=0.95, show_default=True, help="Of the intervals.")
 @click.option("--before", default="2022-01-01", show_default=True, help="Documents dated earlier count as human.")
+@click.option(
+    "--sample", multiple=True, metavar="SHARE", help="Score 1% of the documents; source=forum:20% for a stratum."
+)
+@click.option("--files", metavar="SHARE", help="Read only this share of the files, spread over all of them.")
+@click.option("--seed", default=0, show_default=True, help="Of the sample.")
+@click.option("--price", type=float, help="Of an hour of one worker, for the cost of a full scan.")
+@click.option("--copies", default="near", show_default=True, metavar="near|exact|none", help="What counts once.")
+@click.option("--watermarks", "keys", multiple=True, metavar="KEYS", help="Look for marks of these keys, or 'public'.")
+@click.option(
+    "--profiles", type=click.Path(path_type=Path), help="Which schemes, in which tokens (docs/watermarks.md)."
+)
+@click.option("--rate", default=0.05, show_default=True, help="Of false discoveries among watermarked documents.")
+@click.option(
+    "--declared", default="", metavar="FIELD", help="Names the generator of a document, or says it is synthetic."
+)
+@click.option("--archive", type=click.Path(path_type=Path), help="A gold archive: what lies in it is human.")
+@click.option("--any-item", is_flag=True, help="All of the archive, not only what two reviewers certified.")
 @click.option("--text", default="text", show_default=True, help="The field that holds the document.")
 @click.option("--id", "name", default="id", show_default=True, help="The field with its name.")
 @click.option("--domain", default="domain", show_default=True, help="The field with the domain.")
 @click.option("--domain-is", default="", metavar="NAME", help="The domain of all documents, whatever they say.")
 @click.option("--where", multiple=True, metavar="FIELD=VALUE", help="Only such rows; again for another value.")
+@click.option("--html", type=click.Path(path_type=Path), help="Also write a page.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(paths: tuple[str, ...], detector: Path, output: Path, as_json: bool, **options: Any) -> None:
-    """How much of the documents in PATHs is synthetic, by a calibrated detector.
+    """How much of the documents in PATHs is synthetic, by a calibrated detector and all other evidence there is.
 
     Reads Parquet, JSONL, CSV, text, WARC and saved Hugging Face data sets of any size. Every row is scored, dropped on request or
     set aside by name, once; the folder holds a Parquet file of scores for each unit of work and, at the end, manifest.json.
     Stopped at any moment, the same command goes on. What the number means: docs/census.md.
     """
-    from remission.clinic.census.answering import answer, check_wish
-    from remission.clinic.census.running import run_census
+    from remission.clinic.census.asking import Question, take_census
     from remission.clinic.census.scoring import Judge
     from remission.clinic.prevalence import Wish
 
     judge = Judge.load(detector)
-    config = _config(judge, options)
+    config = show.config_of(options, judge.columns)
     wish = Wish(config.by, options["estimator"], options["level"], 0, options["before"])
-    check_wish(wish)
-    with out.progress("census", quiet=as_json) as progress:
-        census = run_census(paths, judge, output, config, _engine(options), progress)
-    found = answer(census.receipt, judge.calibrated, wish)
-    if as_json:
-        told = census.table()
-        content = {
-            "census": told["census"], "detector": str(detector), "strata": [row.table() for row in found.rows],
-            "checks": found.checks, "accounting": told["accounting"], "files": told["files"], "parts": told["parts"],
-            "found_done": census.found_done, "bytes": told["bytes"], "ignored": told["ignored"],
-            "warnings": list(found.warnings),
-        }  # fmt: skip
-        out.as_json("census", content)
-        return
-    _show_account(census)
-    show_shares(found)
-    count = len(census.manifest.parts)
-    click.echo(f"census: {census.folder} ({count:,} part{'s' if count != 1 else ''}, manifest.json)")
-
-
-def _config(judge: Any, options: dict[str, Any]) -> Any:
-    from remission.clinic.census.units import Config
-    from remission.corpus.reading import Fields
-
-    where: dict[str, set[str]] = {}
-    for line in options["where"]:
-        key, sign, value = line.partition("=")
-        if not sign or not key.strip():
-            raise SpecError(f"--where needs FIELD=VALUE, as in split=train. Got '{line}'.")
-        where.setdefault(key.strip(), set()).add(value.strip())
-    by = tuple(part.strip() for part in options["by"].split(",") if part.strip())
-    fields = Fields(
-        text=options["text"], id=options["name"], domain=options["domain"], domain_is=options["domain_is"],
-        columns=judge.columns, where=where,
+    question = Question(
+        detector, wish, options["profiles"], options["keys"], options["archive"], not options["any_item"],
+        options["rate"], options["price"],
     )  # fmt: skip
-    return Config(fields, by, sums=_sums(options["sums"]), before=options["before"])
+    engine = show.engine_of(options)
+    with out.progress("census", quiet=as_json) as progress:
+        found = take_census(paths, question, output, config, engine, progress)
+    if options["html"] is not None:
+        from remission.report.census import write_page
 
-
-def _sums(path: Path | None) -> tuple[tuple[str, str], ...]:
-    """Lines of ``sha256sum``: the hash, two characters, the file."""
-    if path is None:
-        return ()
-    found = []
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"'{path}' cannot be read: {error}.") from None
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        sha256, file = line[:64].lower(), line[66:].strip()
-        if len(sha256) != 64 or set(sha256) - set("0123456789abcdef") or not file:
-            raise DataError(f"'{path}', line {number} is no line of sha256sum: '{line[:80]}'.")
-        found.append((file, sha256))
-    return tuple(sorted(found))
-
-
-def _engine(options: dict[str, Any]) -> Any:
-    from remission.clinic.census.running import local_engine
-    from remission.engines.limits import Limits
-
-    limits = Limits(options["deadline"], options["memory"] << 20)
-    if options["engine"] == "local":
-        return local_engine(options["workers"], limits)
-    from remission.engines import ray
-
-    return lambda function, tasks: ray.supervise(function, tasks, options["address"], limits)
-
-
-def _show_account(census: Any) -> None:
-    from remission.clinic.census.receipts import kind_of
-    from remission.corpus._files import suffix
-    from remission.corpus.spans import LINES
-
-    account = census.receipt.accounting()
-    parts = [f"{account['in']:,} rows", f"{account['kept']:,} documents"]
-    parts += [f"{account['dropped']:,} left out on request"] if account["dropped"] else []
-    parts += [f"{account['quarantined']:,} set aside"] if account["quarantined"] else []
-    files = len(census.manifest.inputs)
-    click.echo(f"corpus: {', '.join(parts)}, from {files:,} file{'s' if files != 1 else ''}")
-    for reason, count in account["reasons"].items():
-        place = next((one for one in account["examples"] if kind_of(one["reason"]) == reason), None)
-        where = "" if place is None else f", first in {place['file']}"
-        if place is not None and place["place"] is not None:
-            where += f" at {'byte' if suffix(Path(place['file'])) in LINES else 'row'} {place['place']:,}"
-        out.warn(f"{count:,} set aside: {reason}{where}")
+        write_page(options["html"], found.document())
+    if as_json:
+        out.as_json("census", found.document())
+        return
+    show.show(found)
+    count = len(found.census.manifest.parts)
+    click.echo(f"census: {found.census.folder} ({count:,} part{'s' if count != 1 else ''}, manifest.json)")

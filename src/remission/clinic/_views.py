@@ -26,8 +26,8 @@ class View(ABC):
     abstained: Flags
 
     @abstractmethod
-    def cells(self, chosen: Flags) -> Iterator[tuple[int, Scored, Estimate | None, Estimate | None]]:
-        """(documents, scores, FPR, TPR) of each cell among the chosen documents."""
+    def cells(self, chosen: Flags) -> Iterator[tuple[float, Scored, Estimate | None, Estimate | None]]:
+        """(documents by weight, scores, FPR, TPR) of each cell among the chosen documents."""
 
     @property
     @abstractmethod
@@ -36,6 +36,8 @@ class View(ABC):
 
 
 class CalibratedView(View):
+    weight: Floats | None = None  # (n,) how many documents each stands for; None: itself
+
     def __init__(
         self,
         documents: Documents,
@@ -52,7 +54,7 @@ class CalibratedView(View):
         self.units = units_of(documents)
         self.documents = documents if words else None
 
-    def cells(self, chosen: Flags) -> Iterator[tuple[int, Scored, Estimate | None, Estimate | None]]:
+    def cells(self, chosen: Flags) -> Iterator[tuple[float, Scored, Estimate | None, Estimate | None]]:
         every = self.calibrated
         for name in every.strata.names:
             here = chosen & self.usable & (self.stratum == name)
@@ -66,12 +68,10 @@ class CalibratedView(View):
                 synthetic = every.synthetic.take(own) if own.any() else None
                 if synthetic is not None:
                     tpr = rate_of_units((synthetic.scores > found.score).astype(float), synthetic.units)
-            target = Sample.of(
-                self.score[here],
-                self.units[here],
-                documents=None if self.documents is None else self.documents.take(here),
-            )
-            yield int(here.sum()), Scored(target, human, synthetic, _part(self.labels, here)), found.fpr, tpr
+            weight = None if self.weight is None else self.weight[here]
+            documents = None if self.documents is None else self.documents.take(here)
+            target = Sample.of(self.score[here], self.units[here], weight, documents=documents)
+            yield float(target.weight.sum()), Scored(target, human, synthetic, _part(self.labels, here)), found.fpr, tpr
 
     @property
     def panel(self) -> Sample | None:
@@ -85,7 +85,7 @@ class CrossfittedView(View):
         self.usable = crossfitted.usable
         self.abstained = ~self.usable
 
-    def cells(self, chosen: Flags) -> Iterator[tuple[int, Scored, Estimate | None, Estimate | None]]:
+    def cells(self, chosen: Flags) -> Iterator[tuple[float, Scored, Estimate | None, Estimate | None]]:
         here = chosen & self.usable
         if here.any():
             scored = self.crossfitted.scored(here)

@@ -255,17 +255,18 @@ def row_of(view: View, wish: Wish, name: str, chosen: Flags, checked: bool = Tru
     if n == 0:
         why = "no document could be judged"
         return Row(name, _nothing(wish.level, 0), REFUSED, why, 0, abstained, rest)
-    weights, shares, fprs, tprs = [], [], [], []
+    sizes, shares, fprs, tprs = [], [], [], []
     reasons: list[str] = []
     shifts: list[Misfit] = []
     for size, scored, fpr, tpr in view.cells(chosen):
         share, shift, reason = _cell(scored, wish, view.panel, checked)
-        weights.append(size / n)
+        sizes.append(size)
         shares.append(share)
         fprs.append(fpr)
         tprs.append(tpr)
         shifts += [shift] if shift is not None else []
         reasons += [reason] if reason and reason not in reasons else []
+    weights = [size / sum(sizes) for size in sizes]
     share = mixed(weights, shares)
     worst = max(shifts, key=lambda one: (one.failed, one.effect)) if shifts else None
     verdict = BOUNDS if math.isnan(share.value) else ESTIMATE

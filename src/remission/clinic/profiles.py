@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -157,13 +158,18 @@ class Cutter:
             return Tokens.of(items)
         if not all(isinstance(item, str) for item in items):
             raise SpecError("These documents are token numbers already, and a profile names a tokenizer. Remove one.")
-        need("deep", "cutting text into tokens", "tokenizers")
-        from remission.networks import vocabulary
-        from remission.networks.checkpoint import folder_of
-
-        made = vocabulary.load(folder_of(tokenizer, what="tokenizer"))
+        made = _tokenizer(tokenizer)
         texts: list[Any] = []
         for begun in range(0, len(items), TOGETHER):
             some = [lead + str(item) for item in items[begun : begun + TOGETHER]]
             texts += [code.ids for code in made.encode_batch(some, add_special_tokens=False)]
         return Tokens.of(texts)
+
+
+@functools.lru_cache(maxsize=4)
+def _tokenizer(name: str) -> Any:
+    need("deep", "cutting text into tokens", "tokenizers")
+    from remission.networks import vocabulary
+    from remission.networks.checkpoint import folder_of
+
+    return vocabulary.load(folder_of(name, what="tokenizer"))

@@ -53,6 +53,19 @@ class Span:
         """What the documents of the span depend on."""
         return self.path, self.sha256, self.kind, self.first, self.last
 
+    def table(self) -> dict[str, Any]:
+        """As plain values, without what the file's copy on another disk would change."""
+        return {name: value for name, value in vars(self).items() if name != "stamp"} | {"bytes": self.stamp[0]}
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> Span:
+        """What ``table`` gave, of the file as it is now. Raises DataError when it is another one or gone."""
+        values = dict(table)
+        stamp = stamp_of(values["path"])
+        if stamp[0] != values.pop("bytes"):
+            raise DataError(f"'{values['path']}' has been changed: it has another size. Run the census again.")
+        return cls(**values, stamp=stamp)
+
     def halves(self) -> tuple[Span, Span] | None:
         """Two spans instead of this one; None when it is read as one."""
         if self.last - self.first < (2 * LEAST if self.kind == "lines" else 2):

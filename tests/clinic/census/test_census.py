@@ -210,15 +210,15 @@ def test_filters_are_dropped_and_not_set_aside(tmp_path: Path) -> None:
 
 
 def tampered(folder: Path, how: str) -> None:
-    path = sorted(folder.rglob("*.parquet"))[0]
-    if how == "bit":
+    path = sorted((folder / ("groups" if how == "group" else "parts")).rglob("*.parquet"))[0]
+    if how in ("bit", "group"):
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
     elif how == "gone":
         path.unlink()
     elif how == "swapped":
-        path.write_bytes(sorted(folder.rglob("*.parquet"))[1].read_bytes())
+        path.write_bytes(sorted((folder / "parts").rglob("*.parquet"))[1].read_bytes())
     elif how == "manifest":
         manifest = folder / "manifest.json"
         content = json.loads(manifest.read_text())
@@ -255,7 +255,7 @@ def _with_other_rows(folder: Path, path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("how", "fault"),
-    [("bit", "part changed"), ("gone", "part missing"), ("swapped", "part changed"), ("rows", "rows changed"),
+    [("bit", "part changed"), ("group", "groups changed"), ("gone", "part missing"), ("swapped", "part changed"), ("rows", "rows changed"),
      ("resealed", "receipts do not add up")],
 )  # fmt: skip
 def test_verification_finds_what_was_changed(how: str, fault: str, tmp_path: Path) -> None:

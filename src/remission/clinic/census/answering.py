@@ -1,10 +1,10 @@
-"""What a finished census says: the share of synthetic documents by stratum, from merged receipts alone."""
+"""What a finished census says: the share of synthetic documents by stratum, all evidence merged, copies counted once."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,40 +12,55 @@ import numpy as np
 from remission.calibration.calibrated import Calibrated
 from remission.clinic import prevalence as shares
 from remission.clinic._views import CalibratedView
-from remission.clinic.census.receipts import Receipt, Stratum, bin_values
+from remission.clinic.census.kept import ARCHIVED, DECLARED, MARKED, OPEN, WHOLE, Kept, Marking, Tallies
+from remission.clinic.census.sampling import Sampling
 from remission.clinic.prevalence import Answer, Row, Wish
-from remission.documents import Documents, Words
+from remission.documents import Documents
 from remission.errors import DataError, SpecError
 from remission.estimate import Estimate
-from remission.numerics.arrays import Floats
+from remission.numerics.arrays import Booleans
 
-MOST = 1_000_000  # judged documents of a stratum an estimate is made of; of more, evenly chosen ones, which widens intervals
 UNCALIBRATED = ("not calibrated",)  # reasons of documents of a kind nothing was calibrated on
-PLACEBO = "\0placebo"
 
 
-class _CountedView(CalibratedView):
-    """Documents that are known by their counts: scores to 0.2 %, kinds and strata. Each is its own sampling unit."""
+@dataclass(frozen=True)
+class CensusRow(Row):
+    """A stratum with what else is known of its documents.
 
-    def __init__(self, calibrated: Calibrated, strata: dict[str, Stratum]) -> None:
+    Attributes:
+        n_copies: documents left out because their content came before.
+        n_declared, n_archived, n_marked: documents that declare they are synthetic, lie in the archive of human documents, or
+            are called watermarked; they are part of the share without their scores.
+        detected: the share among the other documents, by their scores alone.
+        documents: in a sample, how many documents (contents) of the stratum there are in the corpus.
+    """
+
+    n_copies: int = 0
+    n_declared: int = 0
+    n_archived: int = 0
+    n_marked: int = 0
+    detected: Estimate | None = None
+    documents: Estimate | None = None
+
+    def table(self) -> dict[str, Any]:
+        """As plain values for JSON."""
+        more = {
+            "n_copies": self.n_copies, "n_declared": self.n_declared, "n_archived": self.n_archived,
+            "n_marked": self.n_marked, "detected": None if self.detected is None else self.detected.table(),
+            "documents": None if self.documents is None else self.documents.table(),
+        }  # fmt: skip
+        return super().table() | more
+
+
+class _KeptView(CalibratedView):
+    """Documents of a census whose origin only the score can tell."""
+
+    def __init__(self, calibrated: Calibrated, kept: Kept) -> None:
         self.calibrated, self.labels, self.documents = calibrated, None, None
-        scores: list[Floats] = []
-        kinds: list[Words] = []
-        names: list[Words] = []
-        for name, stratum in strata.items():
-            step = -(-stratum.judged // MOST) or 1
-            for kind, counts in sorted(stratum.cells.items()):
-                bins = sorted(counts)
-                here = np.repeat(bin_values(bins), [counts[bin_] for bin_ in bins])[::step]
-                scores.append(here)
-                kinds.append(np.full(here.size, kind))
-                names.append(np.full(here.size, name))
-        self.score = np.concatenate([np.empty(0), *scores])
-        self.stratum = np.concatenate([np.empty(0, "<U1"), *kinds])
-        self.name = np.concatenate([np.empty(0, "<U1"), *names])
-        self.usable = np.ones(self.score.size, bool)
-        self.abstained = np.zeros(self.score.size, bool)
-        self.units = np.arange(self.score.size)
+        self.score, self.units, self.weight = kept.score, kept.unit, kept.weight
+        self.stratum = np.array(kept.kinds, dtype=np.str_)[kept.kind]
+        self.usable = np.isfinite(kept.score) & (kept.known == OPEN) & (self.stratum != "")
+        self.abstained = ~self.usable
 
 
 def check_wish(wish: Wish) -> None:
@@ -57,36 +72,39 @@ def check_wish(wish: Wish) -> None:
         )
 
 
-def answer(receipt: Receipt, calibrated: Calibrated, wish: Wish | None = None) -> Answer:
-    """Prevalence of a corpus from the receipt of its census.
+def answer(kept: Kept, calibrated: Calibrated, wish: Wish | None = None, sampling: Sampling | None = None) -> Answer:
+    """Prevalence of a corpus from its census.
 
-    The estimators, the placebo and the shift test are those of :func:`remission.clinic.prevalence.prevalence`; they see scores to
-    0.2 % instead of exact ones. Documents are taken as drawn one by one: near-duplicates make true intervals wider.
+    The estimators, the placebo and the shift test are those of :func:`remission.clinic.prevalence.prevalence`, on documents whose
+    origin only the score can tell. Those that are known otherwise join them: declared ones as synthetic, archived ones as
+    human, watermarked ones as synthetic but for the expected number of false discoveries. Every content counts once, in
+    the whole and in each stratum; near-duplicates are one sampling unit, in a sample of files all of a file.
 
     Args:
-        receipt: of the census, scored by ``calibrated``.
+        kept: the documents, scored by ``calibrated``.
         calibrated: the detector.
         wish: what is asked; ``by`` is that of the census.
+        sampling: how documents were drawn.
 
     Raises:
         DataError: no document was kept. SpecError: an estimator that must see the documents themselves.
     """
     wish = wish or Wish()
     check_wish(wish)
-    if not receipt.kept:
-        first = next(iter(receipt.examples), None)
-        why = f" The first: {first['file']}: {first['reason']}." if first else ""
-        raise DataError(f"No usable document was found: {receipt.accounting()['quarantined']} rows set aside.{why}")
-    strata = {**receipt.strata, PLACEBO: receipt.early}
-    view = _CountedView(calibrated, strata)
-    placebo = _placebo(view, wish, receipt.early)
-    inside = view.name != PLACEBO
-    whole = _total(receipt.strata.values())
-    rows = [_row(view, wish, "all", inside, whole, placebo)]
-    if [*receipt.strata] != ["all"]:
+    whole = kept.tallies[WHOLE]
+    if not whole.n:
+        raise DataError("No usable document was found.")
+    view = _KeptView(calibrated, kept)
+    early = Documents(range(kept.score.size), {"date": np.where(kept.early, "0001-01-01", "")})
+    once = _KeptView(calibrated, kept)
+    once.usable = view.usable & kept.first
+    placebo = shares.placebo_of(once, early, wish)
+    rows = [_row(view, wish, kept, WHOLE, kept.first, placebo, sampling)]
+    if set(kept.tallies) != {WHOLE}:
+        code = {name: number for number, name in enumerate(kept.strata)}
         rows += [
-            _row(view, wish, name, view.name == name, stratum, placebo)
-            for name, stratum in sorted(receipt.strata.items())
+            _row(view, wish, kept, name, kept.stratum == code.get(name, -1), placebo, sampling)
+            for name in sorted(set(kept.tallies) - {WHOLE})
         ]
     tested = [row for row in rows if row.shift is not None]
     failed = [row.stratum for row in tested if row.shift is not None and row.shift.failed]
@@ -96,43 +114,97 @@ def answer(receipt: Receipt, calibrated: Calibrated, wish: Wish | None = None) -
     known = whole.not_judged["known"]
     overlap = {"verdict": "dropped" if known else "passed", "n": known}
     checks = {"placebo": placebo, "shift": shift, "overlap": overlap}
-    return Answer(tuple(rows), checks, tuple(_warnings(rows[0], placebo, wish, known)))
+    return Answer(tuple(rows), checks, tuple(_warnings(rows[0], placebo, wish, whole)))
 
 
-def _row(view: _CountedView, wish: Wish, name: str, chosen: Any, stratum: Stratum, placebo: dict[str, Any]) -> Row:
-    row = shares.row_of(view, wish, name, chosen)
-    rest = sum(stratum.not_judged[reason] for reason in UNCALIBRATED)
-    row = replace(
-        row, n=stratum.judged, n_abstained=sum(stratum.not_judged.values()) - rest, n_uncalibrated=rest,
-        share=replace(row.share, n=stratum.judged),
+def _row(
+    view: _KeptView, wish: Wish, kept: Kept, name: str, chosen: Booleans, placebo: Mapping[str, Any],
+    sampling: Sampling | None,
+) -> CensusRow:  # fmt: skip
+    tally = kept.tallies[name]
+    row = shares.row_of(view, wish, name, chosen & (kept.known == OPEN))
+    rest = sum(tally.not_judged[reason] for reason in UNCALIBRATED)
+    abstained = sum(tally.not_judged.values()) - rest
+    found = CensusRow(
+        row.stratum, row.share, row.verdict, row.reason, tally.judged + sum(tally.known.values()), abstained, rest, row.fpr,
+        row.tpr, row.shift, tally.copies, tally.known[DECLARED], tally.known[ARCHIVED], tally.known[MARKED],
+        documents=documents_in(tally, sampling, kept.files, wish.level),
     )  # fmt: skip
-    if placebo["verdict"] != "failed":
-        return row
-    reason = (
-        f"the placebo failed: documents dated before {wish.before} come out as at least {100 * placebo['low']:.1f} % synthetic, "
-        "so calibration and corpus do not belong together"
+    if placebo["verdict"] == "failed":
+        reason = (
+            f"the placebo failed: documents dated before {wish.before} come out as at least {100 * placebo['low']:.1f} % "
+            "synthetic, so calibration and corpus do not belong together"
+        )
+        nothing = Estimate(math.nan, math.nan, math.nan, wish.level, "none", found.n)
+        return replace(found, share=nothing, verdict=shares.REFUSED, reason=reason)
+    found = replace(found, share=replace(found.share, n=found.n))
+    return _with_known(found, kept, view, chosen, wish) if sum(tally.known.values()) else found
+
+
+def _with_known(row: CensusRow, kept: Kept, view: _KeptView, chosen: Booleans, wish: Wish) -> CensusRow:
+    """The share among documents that only the score can tell, and the known ones, by weight."""
+    level = wish.level
+    weights, parts = [], []
+    for known in (OPEN, DECLARED, ARCHIVED, MARKED):
+        here = chosen & (view.usable if known == OPEN else kept.known == known)
+        if not here.any():
+            continue
+        n = int(here.sum())
+        weights.append(float(kept.weight[here].sum()))
+        if known == OPEN:
+            parts.append(row.share)
+        elif known == MARKED and kept.marking is not None:
+            parts.append(genuine(kept.marking, n, level))
+        else:
+            value = 1.0 if known == DECLARED else 0.0
+            parts.append(Estimate(value, value, value, level, "known", n))
+    share = shares.mixed([weight / sum(weights) for weight in weights], parts)
+    methods = row.share.method if row.share.method != "none" else ""
+    share = replace(share, method=f"{methods}+known" if methods else "known", n=row.n)
+    verdict = row.verdict if row.verdict != shares.REFUSED else shares.ESTIMATE
+    return replace(row, share=share, verdict=verdict, detected=row.share)
+
+
+def genuine(marking: Marking, n: int, level: float) -> Estimate:
+    """The share of n documents called watermarked that really are: false ones are Poisson with a mean of at most tested x cut."""
+    from scipy.stats import poisson
+
+    share = marking.false / max(1, marking.found)
+    most = float(poisson.ppf(0.5 + level / 2, marking.false * n / max(1, marking.found)))
+    return Estimate(1 - share, max(0.0, 1 - most / n), 1.0, level, "marked", n)
+
+
+def documents_in(tally: Tallies, sampling: Sampling | None, files: int, level: float) -> Estimate | None:
+    """How many contents the corpus has, from a sample (Horvitz and Thompson, 1952); None where all was looked at.
+
+    ``files`` were read; they count as drawn at random without replacement.
+    """
+    from scipy.stats import norm, t
+
+    if sampling is None or sampling.everything:
+        return None
+    variance, quantile = tally.spread, float(norm.ppf(0.5 + level / 2))
+    if sampling.files < 1:
+        if files < 2:
+            return Estimate(tally.weight, float(tally.n), math.inf, level, "one file", tally.n)
+        totals = np.zeros(files)
+        totals[: len(tally.files)] = list(tally.files.values())  # already what they stand for
+        quantile = float(t.ppf(0.5 + level / 2, files - 1))
+        variance += files * (1 - sampling.files) * float(np.var(totals, ddof=1))
+    half = quantile * math.sqrt(variance)
+    return Estimate(
+        tally.weight, max(float(tally.n), tally.weight - half), tally.weight + half, level, "sampled", tally.n
     )
-    nothing = Estimate(float("nan"), float("nan"), float("nan"), wish.level, "none", row.n)
-    return replace(row, share=nothing, verdict=shares.REFUSED, reason=reason)
 
 
-def _placebo(view: _CountedView, wish: Wish, early: Stratum) -> dict[str, Any]:
-    """As in :mod:`remission.clinic.prevalence`: documents from before must come out as human."""
-    here = view.name == PLACEBO
-    dates = np.where(here, "0001-01-01", "")
-    told = Documents(range(here.size), {"date": dates})
-    return shares.placebo_of(view, told, wish) | {"n": early.judged}
-
-
-def _total(strata: Iterable[Stratum]) -> Stratum:
-    whole = Stratum(not_judged=Counter())
-    for stratum in strata:
-        whole += stratum
-    return whole
-
-
-def _warnings(whole: Row, placebo: dict[str, Any], wish: Wish, known: int) -> Sequence[str]:
+def _warnings(whole: Row, placebo: Mapping[str, Any], wish: Wish, tally: Tallies) -> list[str]:
     found = list(shares.warnings_of(whole, {"placebo": placebo}, wish))
+    known = tally.not_judged["known"]
     if known:
         found.append(f"{known:,} documents that the detector was fitted or calibrated on are not part of the share.")
+    if tally.conflicts:
+        found.append(
+            f"{tally.conflicts:,} documents lie in the archive of human documents and are declared synthetic or called watermarked. "
+            "They count as human; look at them."
+        )
     return found

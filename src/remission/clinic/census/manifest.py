@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from remission.clinic.census.parts import content_hash, read_rows, receipt_of, write_whole
+from remission.clinic.census.grouping import Groups, hash_of_groups
+from remission.clinic.census.parts import content_hash, part_path, read_rows, receipt_of, write_whole
 from remission.clinic.census.receipts import Receipt, merge
 from remission.clinic.census.scoring import hash_of
-from remission.clinic.census.units import part_path
 from remission.corpus.spans import sha256_of
 from remission.errors import StoreError
 
@@ -32,6 +32,10 @@ class Manifest:
         ignored: files of folders that are no documents.
         parts: SHA-256 of every part file by name of its unit.
         receipt: what became of all rows.
+        order: names of the parts with documents, in the order of the corpus.
+        groups: copies and near-duplicates; None where they were not looked for.
+        unread: files that were not drawn into a sample, with their bytes.
+        marks: whether watermarks were looked for.
     """
 
     version: str
@@ -42,6 +46,10 @@ class Manifest:
     ignored: tuple[str, ...]
     parts: dict[str, str]
     receipt: Receipt
+    order: tuple[str, ...] = ()
+    groups: Groups | None = None
+    unread: tuple[tuple[str, int], ...] = ()
+    marks: bool = False
 
     def table(self) -> dict[str, Any]:
         """As plain values, without the seal."""
@@ -54,6 +62,10 @@ class Manifest:
             "ignored": list(self.ignored),
             "parts": self.parts,
             "receipt": self.receipt.table(),
+            "order": list(self.order),
+            "groups": None if self.groups is None else self.groups.table(),
+            "unread": [{"file": path, "bytes": size} for path, size in self.unread],
+            "marks": self.marks,
         }
 
 
@@ -79,7 +91,9 @@ def read_manifest(folder: str | Path) -> Manifest:
             content["version"], content["config"], content["scorer"],
             {name: (row["sha256"], row["bytes"]) for name, row in content["inputs"].items()},
             tuple((row["file"], row["reason"]) for row in content["refused"]), tuple(content["ignored"]),
-            content["parts"], Receipt.of(content["receipt"]),
+            content["parts"], Receipt.of(content["receipt"]), tuple(content["order"]),
+            None if content["groups"] is None else Groups.of(content["groups"]),
+            tuple((row["file"], row["bytes"]) for row in content["unread"]), content["marks"],
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(
@@ -122,12 +136,20 @@ def verify(folder: str | Path, inputs: bool = False) -> list[dict[str, str]]:
         said = manifest.receipt.table()
         if any(whole[key] != said[key] for key in ("in", "kept", "dropped", "quarantined", "strata", "bytes", "early")):
             faults.append({"kind": "receipts do not add up", "what": str(folder)})
+        faults += _fault_of_groups(folder, manifest)
     for path_, (sha256, _) in sorted(manifest.inputs.items() if inputs else ()):
         if not Path(path_).is_file():
             faults.append({"kind": "input missing", "what": path_})
         elif sha256_of(path_) != sha256:
             faults.append({"kind": "input changed", "what": path_})
     return faults
+
+
+def _fault_of_groups(folder: Path, manifest: Manifest) -> list[dict[str, str]]:
+    if manifest.groups is None:
+        return []
+    same = hash_of_groups(folder, manifest.order) == manifest.groups.sha256
+    return [] if same else [{"kind": "groups changed", "what": str(folder / "groups")}]
 
 
 def _fault_of(path: Path, sha256: str) -> str:

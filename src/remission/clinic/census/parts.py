@@ -9,29 +9,43 @@ import json
 import os
 import socket
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from remission.clinic.census.fingerprints import BANDS
 from remission.clinic.census.receipts import Receipt
+from remission.corpus.spans import Span
 from remission.errors import StoreError
 
-KEY = b"remission.receipt"
+KEY, SPANS = b"remission.receipt", b"remission.spans"
 ROW_GROUP = 65536
-NAMES = ("file", "place", "rows", "status", "reason", "id", "stratum", "cell", "score", "flagged")
+NAMES = ("file", "place", "rows", "status", "reason", "id", "stratum", "cell", "score", "flagged", "early", "content",
+         "declared", "mark", "log10_p")  # fmt: skip
+BAND_NAMES = tuple(f"band{number:02d}" for number in range(BANDS))
 STATUS = ("kept", "dropped", "quarantined")
+
+
+def part_path(folder: Path, name: str) -> Path:
+    """Parts lie in 256 folders, so that none grows too large."""
+    return folder / "parts" / name[:2] / f"{name}.parquet"
 
 
 def schema() -> Any:
     """Columns of a part: one row for each document or row that is none.
 
-    ``rows`` is 1 but for what cannot be read, such as the rest of a broken row group; ``score`` is null where nothing is said.
+    ``rows`` is 1 but for what cannot be read, such as the rest of a broken row group, and for what is not drawn into a sample;
+    ``score`` is null where nothing is said. ``content`` begins a SHA-256, the ``band`` columns are what near-duplicates share,
+    ``mark`` and ``log10_p`` the likeliest watermark; all of them null where they were not asked for.
     """
     import pyarrow as pa
 
-    others = {"place": pa.int64(), "rows": pa.int64(), "score": pa.float64(), "flagged": pa.bool_()}
-    return pa.schema([(name, others.get(name, pa.string())) for name in NAMES])
+    others = {"place": pa.int64(), "rows": pa.int64(), "score": pa.float64(), "log10_p": pa.float64()}
+    others |= dict.fromkeys(("flagged", "early", "declared"), pa.bool_()) | {"content": pa.binary(16)}
+    others |= dict.fromkeys(BAND_NAMES, pa.uint64())
+    return pa.schema([(name, others.get(name, pa.string())) for name in (*NAMES, *BAND_NAMES)])
 
 
 class PartWriter:
@@ -85,11 +99,12 @@ class PartWriter:
         """Of the rows written so far, whatever the version of the file format."""
         return self._digest.hexdigest()
 
-    def finish(self, receipt: Receipt) -> str:
-        """Write the receipt, flush to disk, rename, flush the folder; the SHA-256 of the file."""
-        text = json.dumps(receipt.table(), sort_keys=True, separators=(",", ":"))
+    def finish(self, receipt: Receipt, spans: Sequence[Span] = ()) -> str:
+        """Write the receipt and where the rows are from, flush to disk, rename, flush the folder; the SHA-256 of the file."""
+        told = {KEY: receipt.table(), SPANS: [span.table() for span in spans]}
+        footer = {key: json.dumps(value, sort_keys=True, separators=(",", ":")).encode() for key, value in told.items()}
         with explained(self.path):
-            self._writer.add_key_value_metadata({KEY: text.encode()})
+            self._writer.add_key_value_metadata(footer)
             self._writer.close()
             with open(self._aside, "rb+") as file:
                 os.fsync(file.fileno())
@@ -119,7 +134,9 @@ def content_hash(rows: Any, digest: Any) -> None:
         kind = column.type
         digest.update(f"{name} {kind} {len(column)}\n".encode())
         digest.update(column.is_null().to_numpy(zero_copy_only=False).tobytes())
-        if pa.types.is_string(kind):
+        if pa.types.is_fixed_size_binary(kind):
+            digest.update(b"".join(column.drop_null().to_pylist()))
+        elif pa.types.is_string(kind):
             filled = pc.fill_null(column, "")
             digest.update(pc.binary_length(filled).to_numpy(zero_copy_only=False).astype("<i4").tobytes())
             digest.update("".join(filled.to_pylist()).encode())
@@ -157,14 +174,25 @@ def receipt_of(path: Path) -> Receipt:
         ) from None
 
 
-def read_rows(path: Path) -> Any:
+def spans_in(path: Path) -> tuple[Span, ...]:
+    """The spans whose rows a part holds, in order. Raises StoreError when it is damaged."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return tuple(Span.of(row) for row in json.loads((pq.read_metadata(path).metadata or {})[SPANS]))
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
+        raise StoreError(f"The part '{path}' is damaged ({type(error).__name__}). Run the census again.") from None
+
+
+def read_rows(path: Path, columns: Sequence[str] | None = None) -> Any:
     """The rows of a part, an Arrow table; checksums of pages are verified. Raises StoreError."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            return file.read()
+            return file.read(columns)
     except (pa.ArrowException, OSError) as error:
         raise StoreError(f"The part '{path}' is damaged ({error}). Delete it and run the same command again.") from None
 

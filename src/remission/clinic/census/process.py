@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from remission import __version__
-from remission.clinic.census.parts import STATUS, PartWriter, receipt_of, schema
+from remission.clinic.census.fingerprints import bands, contents, first_words
+from remission.clinic.census.parts import BAND_NAMES, STATUS, PartWriter, receipt_of, schema
 from remission.clinic.census.receipts import (
     EXAMPLES,
     OTHER,
@@ -22,8 +24,10 @@ from remission.clinic.census.receipts import (
     first_examples,
     kind_of,
 )
+from remission.clinic.census.sampling import NOT_DRAWN
 from remission.clinic.census.scoring import Scorer, Scores
 from remission.clinic.census.units import Config, Unit
+from remission.corpus._rows import HUMAN
 from remission.corpus.reading import Takes
 from remission.corpus.spans import Span, expected, spans_of
 from remission.corpus.streaming import Aside, Batch, read
@@ -31,6 +35,8 @@ from remission.errors import DataError, RemissionError
 
 KEPT, DROPPED, QUARANTINED = STATUS
 MOST_STRATA = 20_000
+LEAST_MARK = 3  # -log10 of the largest p-value of a watermark that receipts count
+_OF_SCORES = ("score", "cell", "flagged", "why", "mark", "log10_p")
 
 
 @dataclass(frozen=True)
@@ -65,11 +71,13 @@ class Done:
         name: of its unit.
         sha256: of the file.
         receipt: what became of the rows.
+        seconds: it took to read, check and write; and to score. None: it was there already.
     """
 
     name: str
     sha256: str
     receipt: Receipt
+    seconds: tuple[float, float] | None = field(default=None, compare=False)
 
 
 Task = Plan | Unit | Halve
@@ -96,7 +104,7 @@ def process(unit: Unit) -> Done:
     """
     if unit.part.exists():
         return done(unit)
-    tally = Tally()
+    tally, began, scoring = Tally(), time.perf_counter(), 0.0
     with PartWriter(unit.part) as writer:
         for span in unit.spans:
             wrong = expected(span.path, dict(unit.config.sums), span.sha256)
@@ -104,15 +112,31 @@ def process(unit: Unit) -> Done:
                 writer.add(tally.aside(span, [Aside(None, wrong, rows=max(1, span.rows))]))
                 tally.seen += max(1, span.rows)
                 continue
-            for batch in read(span, unit.config.reading, unit.config.limits, unit.scorer.takes):
-                tally.seen += batch.seen
+            for read_batch in read(span, unit.config.reading, unit.config.limits, unit.scorer.takes):
+                tally.seen += read_batch.seen
+                batch, left = drawn(read_batch, unit.config)
+                asked = time.perf_counter()
                 good, scores, failed = scored(unit.scorer, batch)
+                scoring += time.perf_counter() - asked
                 if len(good):
-                    writer.add(tally.kept(span, good, scores, unit.config))
-                writer.add(tally.aside(span, [*batch.aside, *failed]))
+                    writer.add(tally.kept(span, good, scores, unit))
+                writer.add(tally.aside(span, [*batch.aside, *left, *failed]))
         writer.flush()
         receipt = tally.receipt(writer.sha256).check(f"unit {unit.name}")
-        return Done(unit.name, writer.finish(receipt), receipt)
+        sha256 = writer.finish(receipt, unit.spans)
+    return Done(unit.name, sha256, receipt, (time.perf_counter() - began - scoring, scoring))
+
+
+def drawn(batch: Batch, config: Config) -> tuple[Batch, list[Aside]]:
+    """The documents of a batch that are drawn into the sample, and how many are not."""
+    if config.sampling.everything or not len(batch):
+        return batch, []
+    words = first_words(contents(batch))
+    chosen = config.sampling.drawn(words, strata_of(batch, config.by))
+    if chosen.all():
+        return batch, []
+    left = Aside(None, NOT_DRAWN, rows=int((~chosen).sum()), dropped=True)
+    return replace(_those(batch, np.flatnonzero(chosen).tolist()), aside=batch.aside), [left]
 
 
 def done(unit: Unit) -> Done:
@@ -133,7 +157,7 @@ def set_aside(unit: Unit, reason: str) -> Done:
             tally.seen += rows
         writer.flush()
         receipt = tally.receipt(writer.sha256).check(f"unit {unit.name}")
-        return Done(unit.name, writer.finish(receipt), receipt)
+        return Done(unit.name, writer.finish(receipt, unit.spans), receipt)
 
 
 def stand_in(unit: Unit, halves: Sequence[Unit]) -> Done:
@@ -178,7 +202,7 @@ def _failed(batch: Batch, place: int, error: Exception) -> Aside:
 
 
 def _fitting(scores: Scores, n: int) -> Scores:
-    for name in ("score", "cell", "flagged", "why"):
+    for name in _OF_SCORES:
         if len(getattr(scores, name)) != n:
             raise ValueError(f"The scorer gave {len(getattr(scores, name))} values of '{name}' for {n} documents.")
     return scores
@@ -198,8 +222,7 @@ def _those(batch: Batch, places: Sequence[int]) -> Batch:
 
 
 def _joined(parts: Sequence[Scores]) -> Scores:
-    names = ("score", "cell", "flagged", "why")
-    return Scores(*(np.concatenate([np.asarray(getattr(part, name)) for part in parts]) for name in names))
+    return Scores(*(np.concatenate([np.asarray(getattr(part, name)) for part in parts]) for name in _OF_SCORES))
 
 
 class Tally:
@@ -214,9 +237,9 @@ class Tally:
         self._strata: dict[str, Stratum] = {}
         self._early = Stratum()
 
-    def kept(self, span: Span, batch: Batch, scores: Scores, config: Config) -> Any:
+    def kept(self, span: Span, batch: Batch, scores: Scores, unit: Unit) -> Any:
         """Count documents; their rows."""
-        n = len(batch)
+        n, config = len(batch), unit.config
         strata = strata_of(batch, config.by)
         why = np.asarray(scores.why, dtype=np.str_)
         score = np.where(why == "", scores.score, np.nan)
@@ -224,21 +247,25 @@ class Tally:
             raise DataError("The scorer gave no number for a document and no reason why.")
         self._kept += n
         self._bytes += _bytes_of(batch)
+        says = declared(batch, config.declared, span, unit.scorer.takes)
         for name in np.unique(strata).tolist():
             here = strata == name
-            self._strata[name] = self._strata.get(name, Stratum()) + _stratum(here, score, why, scores)
+            self._strata[name] = self._strata.get(name, Stratum()) + _stratum(here, score, why, scores, says)
         dates = np.asarray(batch.columns["date"].to_pylist(), dtype=np.str_)
         early = (dates != "") & (dates < config.before)
         if early.any():
-            self._early += _stratum(early, score, why, scores)
+            self._early += _stratum(early, score, why, scores, says)
         if len(self._strata) > MOST_STRATA:
             raise DataError(f"by: there are more than {MOST_STRATA:,} strata. Name columns with fewer values.")
+        marks = {"mark": scores.mark.tolist(), "log10_p": scores.log10_p.tolist()} if unit.scorer.marks else {}
         return _rows(
             n, file=span.path, place=[None if place < 0 else place for place in batch.places.tolist()], status=KEPT, rows=1,
             reason=why.tolist(), id=batch.columns["id"], stratum=strata.tolist(),
             cell=np.asarray(scores.cell, dtype=np.str_).tolist(),
             score=[None if value != value else value for value in score.tolist()],
-            flagged=np.asarray(scores.flagged, dtype=bool).tolist(),
+            flagged=np.asarray(scores.flagged, dtype=bool).tolist(), early=early.tolist(), declared=says.tolist(),
+            **({} if config.copies == "none" else {"content": contents(batch)}), **marks,
+            **(dict(zip(BAND_NAMES, bands(batch), strict=True)) if config.copies == "near" else {}),
         )  # fmt: skip
 
     def aside(self, span: Span, aside: Sequence[Aside]) -> Any:
@@ -256,7 +283,7 @@ class Tally:
         return _rows(
             len(aside), file=span.path, place=[one.place for one in aside], rows=[one.rows for one in aside],
             status=[DROPPED if one.dropped else QUARANTINED for one in aside], reason=[one.reason for one in aside],
-            id="", stratum="", cell="", score=[None] * len(aside), flagged=[None] * len(aside),
+            id="", stratum="", cell="",
         )  # fmt: skip
 
     def receipt(self, sha256: str) -> Receipt:
@@ -273,7 +300,20 @@ def _bytes_of(batch: Batch) -> int:
     return 0 if isinstance(batch.items, list) else pc.sum(pc.binary_length(batch.items)).as_py() or 0
 
 
-def _stratum(here: Any, score: Any, why: Any, scores: Scores) -> Stratum:
+def declared(batch: Batch, column: str, span: Span, takes: Takes) -> Any:
+    """Which documents say that they are synthetic, (n,): by a column, or in the files of pictures themselves."""
+    said = np.zeros(len(batch), bool)
+    if column:
+        values = [value.lower() for value in batch.columns[column].to_pylist()]
+        said = np.array([value not in HUMAN and value != "" for value in values], bool)
+    if takes != "text":
+        from remission.detectors.provenance import read_provenance
+
+        said |= read_provenance(span.path).kind in ("synthetic", "composite")
+    return said
+
+
+def _stratum(here: Any, score: Any, why: Any, scores: Scores, says: Any) -> Stratum:
     judged = here & (why == "")
     cell = np.asarray(scores.cell, dtype=np.str_)
     cells = {}
@@ -281,7 +321,11 @@ def _stratum(here: Any, score: Any, why: Any, scores: Scores) -> Stratum:
         bins, counts = np.unique(bins_of(score[judged & (cell == name)]), return_counts=True)
         cells[name] = Counter(dict(zip(bins.tolist(), counts.tolist(), strict=True)))
     reasons = Counter(why[here & ~judged].tolist())
-    return Stratum(int(here.sum()), int((judged & np.asarray(scores.flagged, bool)).sum()), reasons, cells)
+    found = here & (scores.log10_p <= -LEAST_MARK)
+    places = np.floor(-scores.log10_p[found]).astype(int)
+    marks = Counter(f"{name}|{place}" for name, place in zip(scores.mark[found].tolist(), places.tolist(), strict=True))
+    flagged = int((judged & np.asarray(scores.flagged, bool)).sum())
+    return Stratum(int(here.sum()), flagged, reasons, cells, int((here & says).sum()), marks)
 
 
 def strata_of(batch: Batch, by: Sequence[str]) -> Any:
@@ -301,15 +345,17 @@ def strata_of(batch: Batch, by: Sequence[str]) -> Any:
 
 
 def _rows(n: int, **values: Any) -> Any:
-    """An Arrow table of part rows; a single value is that of all."""
+    """An Arrow table of part rows; a single value is that of all, what is not given is null."""
     import pyarrow as pa
 
     kinds = schema()
     arrays = []
-    for field in kinds:
-        value = values[field.name]
-        if isinstance(value, (str, int)):
-            arrays.append(pa.repeat(pa.scalar(value, field.type), n))
+    for one in kinds:
+        value = values.get(one.name)
+        if value is None:
+            arrays.append(pa.nulls(n, one.type))
+        elif isinstance(value, (str, int)):
+            arrays.append(pa.repeat(pa.scalar(value, one.type), n))
         else:
-            arrays.append(value if isinstance(value, pa.Array) else pa.array(value, field.type))
+            arrays.append(value if isinstance(value, pa.Array) else pa.array(value, one.type))
     return pa.table(arrays, schema=kinds)

@@ -45,12 +45,16 @@ class Stratum:
         flagged: called synthetic.
         not_judged: documents nothing is said of, by reason.
         cells: for each kind of the calibration, how many judged documents lie in each bin of :func:`bins_of`.
+        declared: documents that say they are synthetic.
+        marks: by watermark and whole number of -log10 of the p-value, how many documents, from 3 on: ``name|5``.
     """
 
     n: int = 0
     flagged: int = 0
     not_judged: Counter[str] = field(default_factory=Counter)
     cells: Mapping[str, Counter[int]] = field(default_factory=dict)
+    declared: int = 0
+    marks: Counter[str] = field(default_factory=Counter)
 
     @property
     def judged(self) -> int:
@@ -62,7 +66,10 @@ class Stratum:
             name: self.cells.get(name, Counter()) + other.cells.get(name, Counter())
             for name in sorted({*self.cells, *other.cells})
         }
-        return Stratum(self.n + other.n, self.flagged + other.flagged, self.not_judged + other.not_judged, cells)
+        return Stratum(
+            self.n + other.n, self.flagged + other.flagged, self.not_judged + other.not_judged, cells,
+            self.declared + other.declared, self.marks + other.marks,
+        )  # fmt: skip
 
     def table(self) -> dict[str, Any]:
         """As plain values."""
@@ -72,13 +79,22 @@ class Stratum:
             "flagged": self.flagged,
             "not_judged": dict(sorted(self.not_judged.items())),
             "cells": cells,
+            "declared": self.declared,
+            "marks": dict(sorted(self.marks.items())),
         }
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Stratum:
         """What ``table`` gave."""
         cells = {name: Counter({int(b): int(n) for b, n in rows}) for name, rows in table["cells"].items()}
-        return cls(table["n"], table["flagged"], Counter(table["not_judged"]), cells)
+        return cls(
+            table["n"],
+            table["flagged"],
+            Counter(table["not_judged"]),
+            cells,
+            table["declared"],
+            Counter(table["marks"]),
+        )
 
 
 @dataclass(frozen=True)

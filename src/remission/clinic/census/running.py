@@ -4,6 +4,7 @@
 
     census.json             what is asked: fields, strata, limits, scorer
     parts/ab/ab12….parquet  rows of one unit with its receipt; there whole or not at all, so it is its own mark
+    groups/ab/ab12….parquet which of its documents are copies, and what near-duplicates belong together
     manifest.json           when all is done: inputs and parts with their hashes, the merged receipt, a seal
 """
 
@@ -13,12 +14,16 @@ import contextlib
 import fcntl
 import json
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from remission import __version__
+from remission.clinic.census.grouping import group, in_order
+from remission.clinic.census.kept import Kept, Source, read_kept
 from remission.clinic.census.manifest import Manifest, write_manifest
 from remission.clinic.census.parts import explained, write_whole
 from remission.clinic.census.process import Done, Halve, Outcome, Plan, Task, done, set_aside, stand_in, step
@@ -29,9 +34,10 @@ from remission.corpus.spans import SIZE, Found, Span, find, lost_span, stamp_of
 from remission.engines.limits import LATER, Later, Limits, Lost
 from remission.engines.local import supervise
 from remission.errors import DataError, StoreError
+from remission.numerics.arrays import Words
 
-Mapping = Iterator[tuple[Task, Outcome | Lost[Task]]]
-Engine = Callable[[Callable[[Task], Outcome], Iterable[Task | Later]], Mapping]
+Outcomes = Iterator[tuple[Task, Outcome | Lost[Task]]]
+Engine = Callable[[Callable[[Task], Outcome], Iterable[Task | Later]], Outcomes]
 Progress = Callable[[float, float], None]  # (bytes of the files done, of how many)
 
 GUARD = Limits(seconds=1800.0, memory=4 << 30)  # of a unit, where nothing is said
@@ -46,12 +52,14 @@ class Census:
         manifest: what it is made of.
         receipt: what became of every row.
         found_done: units that were there already.
+        timed: of the parts that were made now: bytes, seconds to read and write, seconds to score.
     """
 
     folder: Path
     manifest: Manifest
     receipt: Receipt
     found_done: int
+    timed: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
     def table(self) -> dict[str, Any]:
         """As plain values."""
@@ -65,6 +73,8 @@ class Census:
             "files": len(self.manifest.inputs),
             "parts": len(self.manifest.parts),
             "ignored": list(self.manifest.ignored),
+            "unread": len(self.manifest.unread),
+            "copies": None if self.manifest.groups is None else self.manifest.groups.table(),
         }
 
 
@@ -98,7 +108,7 @@ def run_census(
     """
     config = config or Config()
     folder = Path(folder)
-    found = find(paths, scorer.takes)
+    found, unread = _drawn(find(paths, scorer.takes), config)
     total = float(sum(stamp_of(path)[0] for path in found.files))
     config = replace(config, size=_open_folder(folder, config, scorer, size_of_units(total)))
     with _writing(folder):
@@ -106,14 +116,39 @@ def run_census(
         for task, outcome in (engine or local_engine())(step, run.tasks()):
             run.take(task, outcome)
         _sweep(folder)  # what killed workers left half-written
+        order = in_order(folder, list(run.done), found.files)
+        groups = group(folder, order, config.copies == "near") if config.copies != "none" else None
         receipt = merge([run.refused(), *(part.receipt for part in run.done.values())]).check("the census")
         manifest = Manifest(
             version=__version__, config=config.table() | {"hash": config.content()}, scorer=scorer.content,
             inputs=run.inputs(), refused=found.refused, ignored=found.ignored,
             parts={name: part.sha256 for name, part in sorted(run.done.items())}, receipt=receipt,
+            order=tuple(order), groups=groups, unread=unread, marks=scorer.marks,
         )  # fmt: skip
         write_manifest(folder, manifest)
-    return Census(folder, manifest, receipt, run.found_done)
+    return Census(folder, manifest, receipt, run.found_done, run.timed)
+
+
+def _drawn(found: Found, config: Config) -> tuple[Found, tuple[tuple[str, int], ...]]:
+    """The files that are read, and those that are not drawn into a sample, with their bytes."""
+    chosen = config.sampling.read(len(found.files))
+    read = tuple(path for path, is_read in zip(found.files, chosen.tolist(), strict=True) if is_read)
+    others = [path for path, is_read in zip(found.files, chosen.tolist(), strict=True) if not is_read]
+    return replace(found, files=read), tuple((path, stamp_of(path)[0]) for path in others)
+
+
+def source_of(folder: str | Path, manifest: Manifest, archive: Words | None = None, rate: float = 0.05) -> Source:
+    """What the documents of a finished census are read from: see :mod:`remission.clinic.census.kept`."""
+    sampling = Config.of(manifest.config).sampling
+    known = np.empty(0, np.uint64) if archive is None else np.sort(archive)
+    grouped = manifest.groups is not None
+    return Source(Path(folder), manifest.order, grouped, sampling, known, rate, manifest.marks, len(manifest.inputs))
+
+
+def kept_of(folder: str | Path, manifest: Manifest, archive: Words | None = None, rate: float = 0.05) -> Kept:
+    """The documents of a finished census that count."""
+    counts = {name: stratum.n for name, stratum in manifest.receipt.strata.items()}
+    return read_kept(source_of(folder, manifest, archive, rate), counts)
 
 
 def _open_folder(folder: Path, config: Config, scorer: Scorer, size: int) -> int:
@@ -176,6 +211,7 @@ class _Run:
     progress: Progress | None
     done: dict[str, Done] = field(default_factory=dict)
     found_done: int = 0
+    timed: dict[str, tuple[float, float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._ready: deque[Task] = deque()
@@ -221,12 +257,12 @@ class _Run:
         """Make units of the spans of files, as far as all files before them have been looked at."""
         files = self.found.files
         while self._grouped < len(files) and files[self._grouped] in self._spans:
-            for group in self._grouper.add(self._spans[files[self._grouped]]):
-                self._offer(self._unit(group))
+            for spans in self._grouper.add(self._spans[files[self._grouped]]):
+                self._offer(self._unit(spans))
             self._grouped += 1
         if self._grouped == len(files):
-            for group in self._grouper.rest():
-                self._offer(self._unit(group))
+            for spans in self._grouper.rest():
+                self._offer(self._unit(spans))
 
     def _unit(self, spans: tuple[Span, ...]) -> Unit:
         return Unit(spans, self.config, self.scorer, str(self.folder.resolve()))
@@ -256,6 +292,8 @@ class _Run:
     def _finish(self, unit: Unit, outcome: Done) -> None:
         self.done[unit.name] = outcome
         self._bytes += unit.size
+        if outcome.seconds is not None:
+            self.timed[unit.name] = (float(unit.size), *outcome.seconds)
         if self.progress is not None:
             self.progress(min(self._bytes, self._total), self._total)
 

@@ -32,12 +32,22 @@ class Scores:
         cell: (n,) the kind of document whose calibration the score belongs to, empty where there is none.
         flagged: (n,) called synthetic.
         why: (n,) in a few words why nothing is decided; empty where it is.
+        mark: (n,) the likeliest watermark, empty where none was looked for.
+        log10_p: (n,) of that mark, corrected for the number of marks that were looked for; 0 where there is none.
     """
 
     score: Floats
     cell: Any
     flagged: Any
     why: Any
+    mark: Any = None
+    log10_p: Any = None
+
+    def __post_init__(self) -> None:
+        if self.mark is None:
+            object.__setattr__(self, "mark", np.full(self.score.size, ""))
+        if self.log10_p is None:
+            object.__setattr__(self, "log10_p", np.zeros(self.score.size))
 
     @classmethod
     def of(cls, score: Floats, flagged: Any = None) -> Scores:
@@ -53,10 +63,12 @@ class Scorer(ABC):
     Attributes:
         takes: what an item of a batch is.
         columns: the columns a batch must have.
+        marks: whether watermarks are looked for as well.
     """
 
     takes: Takes = "text"
     columns: tuple[str, ...] = ()
+    marks: bool = False
 
     @property
     @abstractmethod

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from remission import __version__
+from remission.clinic.census.fingerprints import Copies, check_copies, identity
+from remission.clinic.census.parts import part_path
+from remission.clinic.census.sampling import Sampling
 from remission.clinic.census.scoring import Scorer, hash_of
 from remission.corpus.reading import Fields
 from remission.corpus.spans import LEAST, SIZE, Span
 from remission.corpus.streaming import Limits
 from remission.errors import SpecError
 
-FORMAT = 1  # of parts; another one never resumes this one
+FORMAT = 2  # of parts; another one never resumes this one
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,10 @@ class Config:
             the corpus, from 1 to 64 MiB, which stays as it is when files are added later.
         sums: SHA-256 that files should have, by path or name; others are set aside.
         before: documents whose ``date`` is earlier are counted a second time by themselves, as a check: they are human.
+        copies: ``near``: exact copies count once, near-duplicates are found; ``exact``: the former alone; ``none``.
+        sampling: which documents are looked at.
+        declared: a column that names the generator of a document, or says that it is synthetic; empty and ``human`` say
+            nothing. Of pictures, what the files themselves declare is read too.
     """
 
     fields: Fields = field(default_factory=Fields)
@@ -38,8 +45,13 @@ class Config:
     size: int | None = None
     sums: tuple[tuple[str, str], ...] = ()
     before: str = "2022-01-01"
+    copies: Copies = "near"
+    sampling: Sampling = field(default_factory=Sampling)
+    declared: str = ""
 
     def __post_init__(self) -> None:
+        check_copies(self.copies)
+        self.sampling.check(self.by)
         if self.size is not None and self.size < 1:
             raise SpecError(f"A unit needs at least 1 byte. Got {self.size}.")
         if len(set(self.by)) < len(self.by):
@@ -49,35 +61,35 @@ class Config:
     def reading(self) -> Fields:
         """The fields with the columns that strata need."""
         needed = ("date" if name in ("month", "year") else name for name in self.by if name != "domain")
-        more = dict.fromkeys((*self.fields.columns, *needed, "date"))
+        more = dict.fromkeys((*self.fields.columns, *needed, "date", *([self.declared] if self.declared else [])))
         return replace(self.fields, columns=tuple(more))
 
     def content(self) -> str:
-        """A hash of it and of the version of the package."""
-        fields = {**vars(self.fields), "where": {k: sorted(v) for k, v in sorted(self.fields.where.items())}}
-        limits = vars(self.limits)
-        return hash_of(
-            {
-                "format": FORMAT,
-                "version": __version__,
-                "fields": fields,
-                "by": self.by,
-                "limits": limits,
-                "sums": self.sums,
-            }
-        )
+        """A hash of it, without the size of units, and of the version of the package."""
+        asked = {name: value for name, value in self.table().items() if name != "size"}
+        asked |= {"copies": identity(self.copies), "sums": self.sums}
+        return hash_of({"format": FORMAT, "version": __version__, **asked})
 
     def table(self) -> dict[str, Any]:
         """As plain values."""
         fields = {**vars(self.fields), "where": {k: sorted(v) for k, v in sorted(self.fields.where.items())}}
         fields["columns"] = list(self.fields.columns)
         return {
-            "fields": fields,
-            "by": list(self.by),
-            "limits": vars(self.limits),
-            "size": self.size,
-            "before": self.before,
-        }
+            "fields": fields, "by": list(self.by), "limits": vars(self.limits), "size": self.size, "before": self.before,
+            "copies": self.copies, "sampling": self.sampling.table(), "declared": self.declared,
+        }  # fmt: skip
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> Config:
+        """What ``table`` gave; without the expected hashes of files."""
+        fields = dict(table["fields"])
+        fields["columns"] = tuple(fields["columns"])
+        drawing = dict(table["sampling"])
+        drawing["strata"] = tuple((name, rate) for name, rate in drawing["strata"])
+        return cls(
+            Fields(**fields), tuple(table["by"]), Limits(**table["limits"]), table["size"], (), table["before"],
+            table["copies"], Sampling(**drawing), table["declared"],
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -133,11 +145,6 @@ def size_of_units(total: float) -> int:
     while size < SIZE and size * 2 * 64 <= total:
         size *= 2
     return size
-
-
-def part_path(folder: Path, name: str) -> Path:
-    """Parts lie in 256 folders, so that none grows too large."""
-    return folder / "parts" / name[:2] / f"{name}.parquet"
 
 
 class Grouper:

@@ -1,0 +1,192 @@
+"""A census from question to answer: what ``remission census`` does, and what is left in its folder to read again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from remission.clinic.census.answering import answer, check_wish
+from remission.clinic.census.costs import Cost, full_scan
+from remission.clinic.census.kept import Kept
+from remission.clinic.census.manifest import read_manifest
+from remission.clinic.census.marks import Marked
+from remission.clinic.census.parts import write_whole
+from remission.clinic.census.running import Census, Engine, Progress, kept_of, run_census
+from remission.clinic.census.scoring import Judge, Scorer
+from remission.clinic.census.units import Config
+from remission.clinic.keys import load_keys
+from remission.clinic.prevalence import Answer, Wish
+from remission.errors import SpecError, StoreError
+from remission.numerics.arrays import Words
+
+ANSWER = "answer.json"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked besides how documents are read.
+
+    Attributes:
+        detector: folder of a calibrated one.
+        wish: estimator, level, placebo.
+        profiles: file of watermarks to look for; keys: files of keys, or ``public``.
+        archive: a folder of human documents, see :mod:`remission.clinic.archive`; certified: only those that two reviewers
+            certified count.
+        rate: of false discoveries among watermarked documents.
+        price: of an hour of one worker, for the cost of a full scan.
+    """
+
+    detector: Path
+    wish: Wish = field(default_factory=Wish)
+    profiles: Path | None = None
+    keys: tuple[str, ...] = ()
+    archive: Path | None = None
+    certified: bool = True
+    rate: float = 0.05
+    price: float | None = None
+
+    def __post_init__(self) -> None:
+        check_wish(self.wish)
+        if not 0 < self.rate < 1:
+            raise SpecError(f"A rate of false discoveries lies above 0 and below 1. Got {self.rate:g}.")
+        if (self.profiles is None) != (not self.keys):
+            raise SpecError(
+                "To look for watermarks, give both: profiles (what schemes) and keys. See docs/watermarks.md."
+            )
+        if self.price is not None and not self.price >= 0:
+            raise SpecError(f"The price of an hour is at least 0. Got {self.price:g}.")
+
+    def table(self) -> dict[str, Any]:
+        """As plain values; never a key."""
+        return {
+            "detector": str(self.detector.resolve()), "estimator": self.wish.estimator, "level": self.wish.level,
+            "archive": None if self.archive is None else str(self.archive.resolve()), "certified": self.certified,
+            "rate": self.rate, "watermarks": self.profiles is not None,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """A census with its answer.
+
+    Attributes:
+        census: it; question, config: what was asked.
+        kept: documents that count.
+        answer: shares and checks.
+        cost: of the full scan, for samples.
+        archived: documents of the archive that were looked for.
+        notes: on what was not looked for.
+        detector_hash: of the detector with its calibration.
+    """
+
+    census: Census
+    question: Question
+    config: Config
+    kept: Kept
+    answer: Answer
+    cost: Cost | None
+    archived: int
+    notes: tuple[str, ...]
+    detector_hash: str
+
+    def document(self) -> dict[str, Any]:
+        """The fields of ``census --json``."""
+        told, sampling = self.census.table(), self.config.sampling
+        sample = None
+        if not sampling.everything:
+            sample = sampling.table() | {"cost": None if self.cost is None else self.cost.table()}
+        return {
+            "census": told["census"], "detector": str(self.question.detector), "detector_hash": self.detector_hash, "asked": self.question.table(),
+            "by": list(self.config.by), "strata": [row.table() for row in self.answer.rows], "checks": self.answer.checks,
+            "accounting": told["accounting"], "copies": told["copies"],
+            "watermarks": None if self.kept.marking is None else self.kept.marking.table(),
+            "archive": None if self.question.archive is None else {"documents": self.archived},
+            "sample": sample, "files": told["files"], "unread": told["unread"], "parts": told["parts"],
+            "found_done": self.census.found_done, "bytes": told["bytes"], "ignored": told["ignored"],
+            "warnings": list(self.answer.warnings), "notes": list(self.notes),
+        }  # fmt: skip
+
+
+def take_census(
+    paths: Sequence[str | Path], question: Question, folder: Path, config: Config, engine: Engine,
+    progress: Progress | None = None,
+) -> Finding:  # fmt: skip
+    """Score a corpus and answer. What is asked is checked before anything is read.
+
+    Raises: see :func:`~.running.run_census` and :func:`~.answering.answer`; StoreError for archives and keys.
+    """
+    judge = Judge.load(question.detector)
+    scorer: Scorer = judge
+    notes: list[str] = []
+    if question.profiles is not None:
+        scorer, notes = Marked.load(judge, question.profiles, load_keys(question.keys))
+    archive = archived(question)
+    if archive.size and config.copies == "none":
+        raise SpecError("To find documents of an archive their contents must be known: not with copies = none.")
+    census = run_census(paths, scorer, folder, config, engine, progress)
+    finding = _finding(census, judge, question, config, archive, tuple(notes))
+    content = {"schema": "remission/census-answer/1", **finding.document()}
+    write_whole(folder / ANSWER, json.dumps(content | {"found_done": 0}, indent=1, sort_keys=True))
+    return finding
+
+
+def _finding(
+    census: Census, judge: Judge, question: Question, config: Config, archive: Words, notes: tuple[str, ...]
+) -> Finding:
+    kept = kept_of(census.folder, census.manifest, archive, question.rate)
+    found = answer(kept, judge.calibrated, question.wish, config.sampling)
+    cost = None if config.sampling.everything else full_scan(census, question.price, question.wish.level)
+    return Finding(census, question, config, kept, found, cost, archive.size, notes, judge.content)
+
+
+def reopen(folder: str | Path) -> Finding:
+    """A finished census with the answer that was given, from its folder; the detector must be where it was.
+
+    Raises:
+        StoreError: no finished census, or no answer beside it, or another detector.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    told = read_answer(folder)
+    asked = told["asked"]
+    config = Config.of(manifest.config)
+    judge = Judge.load(asked["detector"])
+    wish = Wish(config.by, asked["estimator"], asked["level"], 0, config.before)
+    archive = None if asked["archive"] is None else Path(asked["archive"])
+    question = Question(Path(asked["detector"]), wish, None, (), archive, asked["certified"], asked["rate"])
+    if judge.content != told["detector_hash"]:
+        raise StoreError(f"The detector in '{asked['detector']}' is not the one of this census. Run the census again.")
+    census = Census(folder, manifest, manifest.receipt, len(manifest.parts))
+    return _finding(census, judge, question, config, archived(question), ())
+
+
+def read_answer(folder: Path) -> dict[str, Any]:
+    """The answer of a finished census as plain values. Raises StoreError."""
+    try:
+        found: dict[str, Any] = json.loads((folder / ANSWER).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(
+            f"'{folder}' holds no answer of a census. Run `remission census` again to finish it."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"'{folder / ANSWER}' is damaged ({type(error).__name__}). Run the census again.") from None
+    if found.get("schema") != "remission/census-answer/1":
+        raise StoreError(f"'{folder / ANSWER}' is no answer of a census. Run the census again.")
+    return found
+
+
+def archived(question: Question) -> Words:
+    """The first 64 bits of the SHA-256 of every human document of the archive (k,), ascending."""
+    if question.archive is None:
+        return np.empty(0, np.uint64)
+    from remission.gold.archive import Archive
+    from remission.gold.votes import population
+
+    archive = Archive(question.archive)
+    found = population(archive, archive.log.size, question.certified)
+    return np.array(sorted({int(item.partition(":")[2][:16], 16) for item in found}), np.uint64)

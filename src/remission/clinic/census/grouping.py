@@ -1,0 +1,208 @@
+"""Copies and near-duplicates over a whole census: which document is the first of its content, and what belongs together.
+
+Parts hold a hash and sketch keys of every document; this pass sorts them, one column at a time, and writes beside every part
+a file of groups with a row for each of its kept documents, in order. It needs about 30 bytes of memory for a document.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from remission.clinic.census.parts import BAND_NAMES, explained, part_path, read_rows, sync_folder
+from remission.clinic.census.process import KEPT
+from remission.errors import StoreError
+from remission.numerics.arrays import Integers, Words
+from remission.numerics.linking import clusters, link
+
+FIRST, FIRST_HERE, COPY = 0, 1, 2  # of its content in the census; in its stratum only; neither
+AT_ONCE = 1 << 25  # keys of a column that are sorted at once
+
+
+@dataclass(frozen=True)
+class Groups:
+    """What was found.
+
+    Attributes:
+        documents: kept ones.
+        copies: those with the very content of an earlier one.
+        clusters: groups of two or more different contents that are near-duplicates; ``clustered``: contents in them;
+            ``largest``: of the largest.
+        sha256: over all files of groups.
+    """
+
+    documents: int
+    copies: int
+    clusters: int
+    clustered: int
+    largest: int
+    sha256: str
+
+    def table(self) -> dict[str, Any]:
+        """As plain values."""
+        return dict(vars(self))
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> Groups:
+        """What ``table`` gave."""
+        return cls(**table)
+
+
+def group_path(folder: Path, name: str) -> Path:
+    """Where the groups of a part lie."""
+    return folder / "groups" / name[:2] / f"{name}.parquet"
+
+
+def in_order(folder: Path, names: Sequence[str], files: Sequence[str]) -> list[str]:
+    """Parts with kept documents in the order of the corpus: of the files, and of places in them."""
+    rank = {path: place for place, path in enumerate(files)}
+    keys = []
+    for name in names:
+        rows = read_rows(part_path(folder, name), ["status", "file", "place"])
+        kept = rows.column("status").index(KEPT).as_py()
+        if kept >= 0:
+            place = rows.column("place")[kept].as_py()
+            keys.append((rank[rows.column("file")[kept].as_py()], -1 if place is None else place, name))
+    return [name for _, _, name in sorted(keys)]
+
+
+def group(folder: Path, names: Sequence[str], near: bool) -> Groups:
+    """Find copies among the parts ``names``, in this order, and write files of groups. Raises StoreError."""
+    sizes = [_count(folder, name) for name in names]
+    ends = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    n = int(ends[-1])
+    copy, first = _copies(folder, names, n)
+    parents = first.copy()
+    if near:
+        for band in BAND_NAMES:
+            for keys, things in _keys(folder, names, band, n):
+                link(parents, keys, things)
+    cluster = clusters(parents)
+    digest = hashlib.sha256()
+    for place, name in enumerate(names):
+        here = slice(ends[place], ends[place + 1])
+        digest.update(_write(group_path(folder, name), copy[here], cluster[here]).encode())
+    # contents, not copies of them, are what near-duplicates are counted in
+    sizes_of = np.bincount(cluster[copy == FIRST], minlength=n)
+    many = sizes_of > 1
+    return Groups(
+        n, int((copy != FIRST).sum()) if n else 0, int(many.sum()), int(sizes_of[many].sum()),
+        int(sizes_of.max()) if n else 0, digest.hexdigest(),
+    )  # fmt: skip
+
+
+def _count(folder: Path, name: str) -> int:
+    import pyarrow.compute as pc
+
+    return int(pc.sum(pc.equal(read_rows(part_path(folder, name), ["status"]).column(0), KEPT)).as_py() or 0)
+
+
+def _kept(folder: Path, name: str, columns: Sequence[str]) -> Any:
+    import pyarrow.compute as pc
+
+    rows = read_rows(part_path(folder, name), ["status", *columns])
+    return rows.filter(pc.equal(rows.column("status"), KEPT))
+
+
+def _copies(folder: Path, names: Sequence[str], n: int) -> tuple[Any, Integers]:
+    """For each document whether it is a copy (n,), and the first one with its content (n,)."""
+    halves = np.empty((2, n), np.uint64)
+    strata = np.empty(n, np.int32)
+    known: dict[str, int] = {}
+    at = 0
+    for name in names:
+        rows = _kept(folder, name, ["content", "stratum"])
+        words = np.frombuffer(b"".join(rows.column("content").to_pylist()), "<u8").reshape(-1, 2)
+        coded = rows.column("stratum").combine_chunks().dictionary_encode()
+        codes = np.array([known.setdefault(text, len(known)) for text in coded.dictionary.to_pylist()], np.int32)
+        here = slice(at, at + len(words))
+        halves[:, here] = words.T
+        strata[here] = codes[coded.indices.to_numpy(zero_copy_only=False)]
+        at += len(words)
+    order = np.lexsort((strata, halves[1], halves[0]))  # stable: of equals, the earlier one comes first
+    new = np.ones(n, bool)
+    new[1:] = (halves[:, order[1:]] != halves[:, order[:-1]]).any(axis=0)
+    new_here = new.copy()
+    new_here[1:] |= strata[order[1:]] != strata[order[:-1]]
+    if not n:
+        return np.empty(0, np.int8), np.empty(0, np.int64)
+    starts = np.flatnonzero(new)
+    firsts = np.minimum.reduceat(order, starts)[np.cumsum(new) - 1]
+    copy, first = np.empty(n, np.int8), np.empty(n, np.int64)
+    copy[order] = np.where(firsts == order, FIRST, np.where(new_here, FIRST_HERE, COPY))
+    first[order] = firsts
+    return copy, first
+
+
+def _keys(folder: Path, names: Sequence[str], band: str, n: int) -> Iterator[tuple[Words, Integers]]:
+    """Keys of a band with the documents they are of; of very many, those of a range of keys after the other."""
+    parts = max(1, -(-n // AT_ONCE))
+    edges = [round(2**64 / parts * place) for place in range(parts)]
+    for place, low in enumerate(edges):
+        high = edges[place + 1] if place + 1 < parts else 2**64
+        keys, things = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
+        at = 0
+        for name in names:
+            column = _kept(folder, name, [band]).column(band).combine_chunks()
+            known = column.is_valid().to_numpy(zero_copy_only=False)
+            values = column.drop_null().to_numpy().astype(np.uint64)
+            chosen = np.ones(values.size, bool) if parts == 1 else (values >= low) & (values <= high - 1)
+            keys.append(values[chosen])
+            things.append(np.flatnonzero(known)[chosen] + at)
+            at += known.size
+        yield np.concatenate(keys), np.concatenate(things)
+
+
+def _write(path: Path, copy: Any, cluster: Integers) -> str:
+    """Write a file of groups aside and rename it; its SHA-256."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    aside = path.with_name(f".{path.name}-{os.getpid()}.aside")
+    with explained(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            rows = pa.table({"copy": pa.array(copy, pa.int8()), "cluster": pa.array(cluster, pa.int64())})
+            pq.write_table(rows, aside, compression="zstd", write_page_checksum=True)
+            with open(aside, "rb+") as file:
+                os.fsync(file.fileno())
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            os.replace(aside, path)
+            sync_folder(path.parent)
+        finally:
+            aside.unlink(missing_ok=True)
+    return sha256
+
+
+def read_groups(folder: Path, name: str) -> tuple[Any, Integers]:
+    """Whether each kept document of a part is a copy, and its cluster. Raises StoreError."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = group_path(folder, name)
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            rows = file.read()
+            return rows.column("copy").to_numpy(), rows.column("cluster").to_numpy()
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise StoreError(
+            f"The groups of a part, '{path}', cannot be read ({type(error).__name__}). Run the census again to make them anew."
+        ) from None
+
+
+def hash_of_groups(folder: Path, names: Sequence[str]) -> str:
+    """The hash over the files of groups as they are."""
+    digest = hashlib.sha256()
+    for name in names:
+        try:
+            with open(group_path(folder, name), "rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").hexdigest().encode())
+        except OSError:
+            digest.update(b"missing")
+    return digest.hexdigest()
