@@ -1,0 +1,130 @@
+"""Drop the most suspicious documents of a stratum until little enough of the rest is expected to be synthetic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from remission.clinic.curation._mixture import Mixture, mixture
+from remission.clinic.curation._moments import lower_end, upper_end
+from remission.clinic.curation.cells import Cell, Kind, kinds
+from remission.clinic.curation.rules import Rule, Rules
+from remission.errors import SpecError
+from remission.numerics.arrays import Floats
+
+_LEAST = 25  # calibration humans (units) in what is kept: in a tail with fewer, the cleanest cut is the luckiest one
+_CUTS = 200  # tried of a cell of which only bounds are known
+
+
+def cap(cells: Sequence[Cell], cap: float = 0.1) -> Rules:
+    r"""Drop from every stratum until the expected synthetic share of what is kept is at most ``cap``.
+
+    Documents go in the order of their posterior P(synthetic | score) over all kinds of the stratum, which within a kind is the
+    order of the score. After a drop that leaves the calibration shares eta of humans and sigma of synthetic items,
+    pi sigma / (pi sigma + (1 - pi) eta) of the kept are expected to be synthetic, put together over kinds by kept documents; pi is
+    estimated from the cell as ``residual`` does. sigma is counted as a conformal p-value is, (1 + kept) / (1 + all) in
+    units, so that a tail in which no calibration item lies does not look clean, and at least 25 calibration humans (units) must
+    be among what is kept: of ever smaller tails one looks clean by chance.
+
+    A kind of which only bounds are known must keep to the cap by itself and at its worst: with the high end of the share,
+    the lowest eta and the most kept that chance allows. Where the high end is 1, that cannot be reached.
+
+    A stratum (or a kind with bounds) that cannot be brought below the cap while a document is left is dropped whole, with that reason.
+
+    Args:
+        cells: the corpus.
+        cap: largest expected synthetic share, between 0 and 1.
+
+    Returns:
+        Rules with ``facts``: ``cap``, ``dropped_whole`` (names of strata).
+
+    Raises:
+        SpecError: ``cap`` outside 0 .. 1.
+    """
+    if not 0 < cap < 1:
+        raise SpecError(f"cap must lie between 0 and 1. Got {cap:g}. Try 0.1.")
+    known = kinds(cells)
+    limits: dict[tuple[str, str], float] = {}
+    for stratum in dict.fromkeys(cell.stratum for cell in cells):
+        own = [cell for cell in cells if cell.stratum == stratum]
+        estimated = [cell for cell in own if cell.known]
+        limits |= _of_stratum(estimated, known, cap) if estimated else {}
+        limits |= {(cell.stratum, cell.kind): _of_bounds(cell, known[cell.kind], cap) for cell in own if not cell.known}
+    rules = tuple(_rule(cell, limits[cell.stratum, cell.kind], cap) for cell in cells)
+    whole = sorted({rule.stratum for rule in rules} - {rule.stratum for rule in rules if not rule.drops_all})
+    notes = tuple(f"{rule.stratum}, {rule.kind}: dropped whole. {rule.reason}." for rule in rules if rule.drops_all)
+    return Rules("cap", rules, {"cap": cap, "dropped_whole": whole}, notes)
+
+
+def _rule(cell: Cell, limit: float, cap: float) -> Rule:
+    """Scores above the limit are dropped; all of them at minus infinity."""
+    top = float(cell.values[-1])
+    if limit >= top:
+        return Rule(cell.stratum, cell.kind, "cap")
+    if limit > -math.inf:
+        reason = f"cap: among the most suspicious of its stratum, of which at most {100 * cap:g} % may be synthetic"
+        return Rule(cell.stratum, cell.kind, "cap", (limit,), (1.0, 0.0), reason)
+    why = "" if cell.known else f"; only bounds are known, and up to {100 * cell.share.high:.0f} % may be synthetic"
+    reason = f"cap: {100 * cap:g} % synthetic or less cannot be reached in its stratum{why}"
+    return Rule(cell.stratum, cell.kind, "cap", (), (0.0,), reason)
+
+
+def _of_stratum(cells: Sequence[Cell], known: dict[str, Kind], cap: float) -> dict[tuple[str, str], float]:
+    """The limit of each kind: the first common cut of the posterior that keeps to the cap."""
+    mixtures = [mixture(cell, known[cell.kind]) for cell in cells]
+    order = [_posteriors(cell, known[cell.kind], one.clipped) for cell, one in zip(cells, mixtures, strict=True)]
+    cuts = np.unique(np.concatenate(order))[::-1]  # kept: posterior at most the cut
+    synthetic, kept, humans = (np.zeros(cuts.size) for _ in range(3))
+    for cell, one, posterior in zip(cells, mixtures, order, strict=True):
+        below = np.searchsorted(posterior, cuts, "right")  # bins kept at each cut
+        number = np.concatenate([[0.0], np.cumsum(cell.counts)])[below]
+        limits = np.concatenate([[-np.inf], cell.values])[below]
+        synthetic += number * _expected(one, known[cell.kind], limits)
+        kept += number
+        human = known[cell.kind].human
+        humans += one.human.units * _below(human.scores, human.weight, limits)
+    seen = humans >= min(_LEAST, humans[0]) - 1e-9
+    reached = np.flatnonzero((kept > 0) & seen & (synthetic <= cap * kept))
+    out = {}
+    for cell, posterior in zip(cells, order, strict=True):
+        bins = int(np.searchsorted(posterior, cuts[reached[0]], "right")) if reached.size else 0
+        out[cell.stratum, cell.kind] = float(cell.values[bins - 1]) if bins else -math.inf
+    return out
+
+
+def _posteriors(cell: Cell, kind: Kind, share: float) -> Floats:
+    """Of each score of a cell (m,), strictly ascending with the score where it would be flat."""
+    assert kind.ratio is not None
+    found = kind.ratio.posterior(cell.values, share)
+    return np.maximum.accumulate(found) + np.linspace(0, 1e-9, found.size)
+
+
+def _expected(one: Mixture, kind: Kind, limits: Floats) -> Floats:
+    """The synthetic share of what scores at most each limit."""
+    assert kind.synthetic is not None
+    units = one.synthetic_units
+    sigma, eta = (_below(sample.scores, sample.weight, limits) for sample in (kind.synthetic, kind.human))
+    sigma = (1 + units * sigma) / (1 + units)
+    part = one.clipped * sigma
+    return part / np.maximum(part + (1 - one.clipped) * eta, 1e-300)
+
+
+def _of_bounds(cell: Cell, kind: Kind, cap: float) -> float:
+    """The limit of a cell of which only bounds are known."""
+    if cell.share.high >= 1:
+        return -math.inf
+    for bins in np.unique(np.linspace(1, cell.values.size, _CUTS).astype(int))[::-1].tolist():
+        limit = cell.values[bins - 1]
+        eta = lower_end(kind.human, (kind.human.scores <= limit).astype(float))
+        kept = upper_end(float(cell.counts[:bins].sum()) / cell.n, cell.size)
+        if 1 - (1 - cell.share.high) * eta / kept <= cap:
+            return float(limit)
+    return -math.inf
+
+
+def _below(scores: Floats, weight: Floats, limits: Floats) -> Floats:
+    order = np.argsort(scores)
+    reached = np.concatenate([[0.0], np.cumsum(weight[order])])
+    return reached[np.searchsorted(scores[order], limits, "right")] / reached[-1]
