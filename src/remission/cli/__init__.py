@@ -29,11 +29,12 @@ COMMANDS = {
     "detect": "Fit, calibrate, use and test detectors of synthetic documents.",
     "prevalence": "How much of a corpus is synthetic, with an interval or bounds.",
     "census": "The same for a corpus of any size: nothing lost, nothing twice; resumes.",
+    "curate": "A training set of a corpus that was counted: kept, weighed, dropped.",
     "watermark": "Write watermarks, and find them with p-values that hold.",
     "tipping": "Where a parameter tips the loop: threshold or slope, with an interval.",
     "plan": "Minimum fresh human data per generation, and its cost.",
     "archive": "Gold data with proof that nobody changed it.",
-    "report": "The HTML report of a run.",
+    "report": "The HTML report of a run or a census.",
 }
 
 

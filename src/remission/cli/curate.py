@@ -1,0 +1,97 @@
+"""``remission curate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from remission.cli import _detect
+from remission.cli import _output as out
+
+
+@click.command("curate", short_help="A training set of a corpus that was counted: kept, weighed, dropped with reasons.")
+@click.argument("census", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A new folder.")
+@click.option("--policy", required=True, metavar="exclude|weigh|cap", help="What becomes of suspicious documents.")
+@click.option("--fdr", default=0.05, show_default=True, help="exclude: share of human documents among the dropped.")
+@click.option("--cap", default=0.1, show_default=True, help="cap: synthetic share that may be left in a stratum.")
+@click.option("--unjudged", default="keep", show_default=True, metavar="keep|drop", help="Documents nothing is said of.")
+@click.option("--generations", default=10, show_default=True, help="How far the lab looks ahead.")
+@click.option("--simulate", is_flag=True, help="Also run loops on a small model of the corpus itself, about a minute.")
+@click.option("--name", default="curated corpus", show_default=True, help="Of the data set, for its card.")
+@click.option("--licence", "licences", multiple=True, metavar="SPDX", help="Of the data set, for its card.")
+@click.option("--creator", "creators", multiple=True, metavar="NAME", help="Of the data set, for its card.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes on this machine.")
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
+@click.option("--address", default="auto", show_default=True, help="Of the Ray cluster.")
+@click.option("--seed", default=0, show_default=True, help="Of the sample that the lab looks at.")
+@click.option("--html", type=click.Path(path_type=Path), help="Also write a page.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(census: Path, output: Path, as_json: bool, **options: Any) -> None:
+    """Make a training set of the corpus that `remission census` counted into the folder CENSUS.
+
+    kept/ holds the documents with a weight each, dropped/ the others with the reason, README.md and croissant.json the data
+    card. Printed are the synthetic share before and after, with intervals, and what the lab predicts that the training set
+    does to the next generations of models. Stopped at any moment, the same command goes on.
+    """
+    from remission.clinic.curation.curating import Wish, curate, local
+    from remission.engines import ray
+
+    names = ("policy", "fdr", "cap", "unjudged", "generations", "simulate", "name", "licences", "creators", "seed")
+    wish = Wish(**{name: options[name] for name in names})
+    engine = local(options["workers"])
+    if options["engine"] == "ray":
+        engine = lambda function, jobs: ray.supervise(function, jobs, options["address"])  # noqa: E731
+    with out.progress("curate", quiet=as_json) as progress:
+        found = curate(census, output, wish, engine, progress)
+    if options["html"] is not None:
+        from remission.report.curation import write_page
+
+        write_page(options["html"], found.document())
+    if as_json:
+        out.as_json("curate", found.document())
+        return
+    show(found)
+
+
+def show(found: Any) -> None:
+    """Shares before and after, what became of documents, and what the lab predicts."""
+    rows = [
+        [
+            row.stratum, _share(row.before), _share(row.after), f"{row.documents:,.0f}", f"{row.weight:,.0f}",
+            f"{row.human_lost.value:,.0f}" if row.human_lost.value == row.human_lost.value
+            else f"{row.human_lost.low:,.0f} to {row.human_lost.high:,.0f}",
+        ]
+        for row in found.residual.rows
+    ]  # fmt: skip
+    level = f"{100 * found.residual.level:g} %"
+    columns = ["of", f"synthetic before ({level})", "after", "judged", "kept (weight)", "human lost"]
+    out.table("Judged documents of unknown origin", columns, rows, right={3, 4, 5})
+    counts = found.counts
+    click.echo(
+        f"corpus: {counts['in']:,} in = {counts['kept']:,} kept + {counts['dropped']:,} dropped + {counts['quarantined']:,} set aside"
+    )
+    for reason, count in found.reasons.items():
+        click.echo(f"  dropped, {reason}: {count:,}")
+    click.echo(f"synthetic share of the whole: {_share(found.before)} before, {_share(found.after)} after")
+    if found.wish.policy == "weigh":
+        click.echo(f"weights: {found.weight:,.0f} in sum, worth {found.effective:,.0f} documents of weight 1")
+    for line in found.rules.notes:
+        out.warn(line)
+    if found.outlook is not None:
+        for sentence in found.outlook.sentences():
+            click.echo(sentence)
+    elif found.told:
+        click.echo(found.told)
+    for line in found.warnings:
+        out.warn(line)
+    click.echo(f"training set: {found.folder} (kept/, dropped/, README.md, croissant.json)")
+
+
+def _share(share: Any) -> str:
+    if share.low != share.low:
+        return "-"
+    ends = f"{_detect.percent(share.low)} to {_detect.percent(share.high)}"
+    return ends if share.value != share.value else f"{_detect.percent(share.value)} ({ends})"

@@ -1,0 +1,118 @@
+"""The cells of a census: histograms of the scores of documents that rules decide on, with what is known of their shares."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from remission.calibration.calibrated import Calibrated
+from remission.clinic.census.asking import Finding
+from remission.clinic.census.grouping import FIRST
+from remission.clinic.census.kept import ARCHIVED, DECLARED, MARKED, OPEN, WHOLE, read_part
+from remission.clinic.census.receipts import bin_values, bins_of
+from remission.clinic.census.running import source_of
+from remission.clinic.curation.cells import Cell
+from remission.errors import DataError
+from remission.estimate import Estimate
+from remission.numerics.arrays import Words
+
+COPY_REASON = "copy of an earlier document"
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Documents of a census by what can be decided of them, every content once but for ``copies``.
+
+    Attributes:
+        cells: judged documents of unknown origin; documents: how many.
+        copies: documents with the content of an earlier one.
+        declared, archived, marked: documents of known origin.
+        unjudged: documents nothing is said of, by reason.
+    """
+
+    cells: tuple[Cell, ...]
+    documents: int
+    copies: int
+    declared: int
+    archived: int
+    marked: int
+    unjudged: Counter[str]
+
+
+def count(finding: Finding, calibrated: Calibrated, archive: Words) -> Counted:
+    """Count a finished census part by part.
+
+    Raises:
+        DataError: nothing was judged, or the census refuses to say how much of a stratum is synthetic.
+    """
+    bins: dict[tuple[str, str], Counter[int]] = {}
+    known: Counter[int] = Counter()
+    copies, unjudged = 0, Counter[str]()
+    source = source_of(finding.census.folder, finding.census.manifest, archive, finding.question.rate)
+    for _, rows in read_part(source, finding.kept.marking):
+        once = rows.copy == FIRST
+        copies += int((~once).sum())
+        known += Counter(rows.known[once & (rows.known != OPEN)].tolist())
+        score = np.asarray(rows.table.column("score").fill_null(np.nan).to_numpy(), float)
+        judged = once & (rows.known == OPEN) & np.isfinite(score)
+        why = np.asarray(rows.table.column("reason").fill_null("").to_pylist(), np.str_)
+        unjudged += Counter(why[once & (rows.known == OPEN) & ~judged].tolist())
+        strata = np.asarray(rows.table.column("stratum").to_pylist(), np.str_)[judged]
+        kinds = np.asarray(rows.table.column("cell").to_pylist(), np.str_)[judged]
+        places = bins_of(score[judged])
+        for stratum, kind in sorted(set(zip(strata.tolist(), kinds.tolist(), strict=True))):
+            here = (strata == stratum) & (kinds == kind)
+            found, counts = np.unique(places[here], return_counts=True)
+            bins.setdefault((stratum, kind), Counter()).update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
+    if not bins:
+        raise DataError("The detector judged no document of unknown origin, so there is nothing to decide by scores.")
+    shares = {row.stratum: getattr(row, "detected", None) or row.share for row in finding.answer.rows}
+    worth = _worth(finding)
+    cells = tuple(
+        _cell(stratum, kind, counts, shares, worth.get((stratum, kind), 1.0), calibrated)
+        for (stratum, kind), counts in sorted(bins.items())
+    )
+    n = int(sum(cell.n for cell in cells))
+    return Counted(cells, n, copies, known[DECLARED], known[ARCHIVED], known[MARKED], unjudged)
+
+
+def _cell(
+    stratum: str, kind: str, counts: Counter[int], shares: dict[str, Estimate], worth: float, calibrated: Calibrated
+) -> Cell:
+    human = calibrated.human.take(calibrated.human_strata == kind)
+    synthetic = None
+    if calibrated.synthetic is not None and (calibrated.synthetic_strata == kind).any():
+        synthetic = calibrated.synthetic.take(calibrated.synthetic_strata == kind)
+    values = bin_values(sorted(counts))
+    numbers = np.array([counts[place] for place in sorted(counts)], float)
+    share = shares.get(stratum, shares[WHOLE])
+    return Cell(stratum, kind, values, numbers, human, synthetic, share, worth * float(numbers.sum()))
+
+
+def _worth(finding: Finding) -> dict[tuple[str, str], float]:
+    """How many independent documents a document is worth, by cell: near-duplicates count as one.
+
+    With clusters of m documents the variance of a mean is at most sum m^2 / sum m times that of independent ones (Kish, Survey
+    Sampling, 1965, for clusters whose members are all alike).
+    """
+    kept = finding.kept
+    found: dict[tuple[str, str], float] = {}
+    chosen = kept.first & (kept.known == OPEN) & np.isfinite(kept.score)
+    cells = kept.stratum * len(kept.kinds) + kept.kind
+    for cell in np.unique(cells[chosen]).tolist():
+        here = chosen & (cells == cell)
+        sizes = np.unique(kept.unit[here], return_counts=True)[1].astype(float)
+        name = kept.strata[cell // len(kept.kinds)], kept.kinds[cell % len(kept.kinds)]
+        found[name] = float(sizes.sum() / (sizes**2).sum())
+    return found
+
+
+def table(counted: Counted) -> dict[str, Any]:
+    """Counts as plain values."""
+    return {
+        "judged": counted.documents, "copies": counted.copies, "declared": counted.declared, "archived": counted.archived,
+        "marked": counted.marked, "unjudged": dict(counted.unjudged.most_common()),
+    }  # fmt: skip

@@ -1,0 +1,330 @@
+"""What a worker does with a part of a census: read its documents again, keep some with weights, put the others beside them."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from remission.clinic.census.fingerprints import contents
+from remission.clinic.census.grouping import FIRST
+from remission.clinic.census.kept import ARCHIVED, DECLARED, MARKED, Marking, Source, read_part
+from remission.clinic.census.parts import explained, part_path, spans_in, sync_folder
+from remission.clinic.census.units import Config
+from remission.clinic.curation.counting import COPY_REASON
+from remission.clinic.curation.rules import Rules
+from remission.corpus.reading import Takes
+from remission.corpus.spans import Span, sha256_of, stamp_of
+from remission.corpus.streaming import Batch, read
+from remission.errors import DataError, RemissionError, StoreError
+from remission.numerics.arrays import Array, Floats, Words
+
+KEY = b"remission.curation"
+FLUSH = 32 << 20  # bytes of documents of a row group
+DECLARED_REASON = "declares that it is synthetic"
+MARKED_REASON = "watermarked"
+UNJUDGED_REASON = "not judged"
+
+
+@dataclass(frozen=True)
+class Deciding:
+    """How documents are decided on: the same for all parts.
+
+    Attributes:
+        rules: for judged documents of unknown origin.
+        marking: which p-values of watermarks are discoveries.
+        unjudged: whether documents nothing is said of are kept.
+        id: hash of everything the files depend on.
+    """
+
+    rules: Rules
+    marking: Marking | None
+    unjudged: bool
+    id: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """A part to be sorted.
+
+    Attributes:
+        number: of the part in the order of the corpus; name: of it.
+        first: number of its first document, in the census.
+        source: where rows are read from, this part alone.
+        config: how documents were read; takes: what they are.
+        deciding: see there.
+        folder: where files go.
+    """
+
+    number: int
+    name: str
+    first: int
+    source: Source
+    config: Config
+    takes: Takes
+    deciding: Deciding
+    folder: str
+
+    def path(self, kind: str) -> Path:
+        """Of the file of ``kept`` or ``dropped`` documents."""
+        return Path(self.folder) / kind / f"{self.number:06d}.parquet"
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """What became of the documents of a part.
+
+    Attributes:
+        number: of the part.
+        kept: documents; weight: sum of theirs; squares: sum of squares.
+        dropped: by reason.
+        bytes: of the texts that are kept.
+    """
+
+    number: int
+    kept: int
+    weight: float
+    squares: float
+    dropped: Counter[str]
+    bytes: int
+
+    def table(self) -> dict[str, Any]:
+        """As plain values."""
+        return vars(self) | {"dropped": dict(sorted(self.dropped.items()))}
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> Sorted:
+        """What ``table`` gave."""
+        return cls(**{**table, "dropped": Counter(table["dropped"])})
+
+
+def sort(job: Job) -> Sorted:
+    """Sort the documents of a part; a part that is sorted already is left as it is.
+
+    Raises:
+        DataError: an input file was changed or is gone. StoreError: no place to write.
+        RemissionError: a document is unaccounted for.
+    """
+    there = _found(job)
+    if there is not None:
+        return there
+    _, rows = next(read_part(job.source, job.deciding.marking))
+    weights, reasons = decided(job.deciding, rows, job.source.grouped)
+    kept, dropped = _Writer(job.path("kept")), _Writer(job.path("dropped"))
+    with kept, dropped:
+        at = 0
+        for span, batch in _documents(job):
+            here = _matched(rows.table, at, span, batch, job.source.grouped)
+            at += here.size
+            documents = _those(batch, here)
+            told = _columns(job, rows, documents, span, slice(at - here.size, at), weights)
+            low, high = at - here.size, at
+            keep = weights[low:high] > 0
+            kept.add(told, keep, None)
+            dropped.add(told, ~keep, reasons[low:high])
+        if at != rows.table.num_rows:
+            raise RemissionError(
+                f"part {job.name}: {rows.table.num_rows - at} documents of the census were not found again in its files. Run the "
+                "census again."
+            )
+        counts = Counter(np.asarray(reasons)[weights == 0].tolist())
+        inside = weights[weights > 0]
+        found = Sorted(job.number, inside.size, float(inside.sum()), float((inside**2).sum()), counts, kept.bytes)
+        if dropped.count:
+            dropped.finish({})
+        kept.finish({"id": job.deciding.id, **found.table()})  # last: this file is the mark that the part is done
+    return found
+
+
+def _found(job: Job) -> Sorted | None:
+    """What was done before, with the same settings."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = job.path("kept")
+    if not path.exists():
+        return None
+    try:
+        told = json.loads((pq.read_metadata(path).metadata or {})[KEY])
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise StoreError(
+            f"'{path}' is damaged ({type(error).__name__}). Delete it and run the same command again."
+        ) from None
+    if told.pop("id") != job.deciding.id:
+        raise StoreError(f"'{job.folder}' holds a curation with other settings. Choose another folder with -o.")
+    return Sorted.of(told)
+
+
+def decided(deciding: Deciding, rows: Any, grouped: bool) -> tuple[Floats, Array]:
+    """Weights (n,), 0 for what is dropped, and why (n,), empty for what is kept.
+
+    What is known comes before what is estimated: documents of the archive are kept, declared and watermarked ones dropped.
+    """
+    n = rows.table.num_rows
+    weights, reasons = np.ones(n), np.full(n, "", object)
+    score = np.asarray(rows.table.column("score").fill_null(np.nan).to_numpy(), float)
+    strata = np.asarray(rows.table.column("stratum").to_pylist(), np.str_)
+    kinds = np.asarray(rows.table.column("cell").to_pylist(), np.str_)
+    judged = np.isfinite(score)
+    for stratum, kind in sorted(set(zip(strata[judged].tolist(), kinds[judged].tolist(), strict=True))):
+        here = judged & (strata == stratum) & (kinds == kind)
+        rule = deciding.rules.find(stratum, kind)
+        if rule is not None:
+            weights[here] = rule.weight(score[here])
+            reasons[here & (weights == 0)] = rule.reason
+    if not deciding.unjudged:
+        why = rows.table.column("reason").fill_null("").to_pylist()
+        for place in np.flatnonzero(~judged):
+            weights[place], reasons[place] = 0.0, f"{UNJUDGED_REASON}: {why[place]}"
+    for known, reason in ((DECLARED, DECLARED_REASON), (MARKED, MARKED_REASON)):
+        weights[rows.known == known], reasons[rows.known == known] = 0.0, reason
+    weights[rows.known == ARCHIVED], reasons[rows.known == ARCHIVED] = 1.0, ""
+    if grouped:
+        weights[rows.copy != FIRST], reasons[rows.copy != FIRST] = 0.0, COPY_REASON
+    return weights, reasons
+
+
+def _documents(job: Job) -> Iterator[tuple[Span, Batch]]:
+    """The documents of the part as they were read for the census."""
+    for span in spans_in(part_path(job.source.folder, job.name)):
+        if _sha256(span.path, stamp_of(span.path)) != span.sha256:
+            raise DataError(f"'{span.path}' was changed after the census. Run the census again, then curate.")
+        for batch in read(span, job.config.reading, job.config.limits, job.takes):
+            if len(batch):
+                yield span, batch
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256(path: str, _stamp: tuple[int, int]) -> str:
+    return sha256_of(path)
+
+
+def _matched(table: Any, at: int, span: Span, batch: Batch, hashed: bool) -> Array:
+    """The places in a batch of the next documents of the census; others of the batch were set aside there."""
+    rows = table.slice(at, len(batch))
+    same = [path == span.path for path in rows.column("file").to_pylist()]
+    places = [-1 if place is None else place for place in rows.column("place").to_pylist()]
+    wanted = [place for place, is_same in zip(places, same, strict=True) if is_same]
+    index = {place: number for number, place in enumerate(batch.places.tolist())}
+    found: list[int] = []
+    for place in wanted:
+        number = index.get(place)
+        if number is None:
+            break  # of a later batch
+        found.append(number)
+    here = np.array(found, np.int64)
+    if hashed and here.size:
+        mine = contents(_those(batch, here)).to_pylist()
+        if mine != rows.column("content").to_pylist()[: here.size]:
+            raise DataError(f"Documents of '{span.path}' are not what they were in the census. Run the census again.")
+    return here
+
+
+def _those(batch: Batch, here: Array) -> Batch:
+    import pyarrow as pa
+
+    if here.size == len(batch):
+        return batch
+    at = pa.array(here, pa.int64())
+    items = [batch.items[place] for place in here] if isinstance(batch.items, list) else batch.items.take(at)
+    columns = {name: column.take(at) for name, column in batch.columns.items()}
+    return replace(batch, items=items, places=batch.places[here], columns=columns)
+
+
+def _columns(job: Job, rows: Any, batch: Batch, span: Span, here: slice, weights: Floats) -> Any:
+    """The documents with what is known of each, an Arrow table."""
+    import pyarrow as pa
+
+    table = rows.table.slice(here.start, here.stop - here.start)
+    texts = batch.items if not isinstance(batch.items, list) else pa.array([span.path] * len(batch), pa.large_string())
+    columns = {"text" if job.takes == "text" else "path": texts.cast(pa.large_string()), "id": batch.columns["id"]}
+    taken = {"text", "id", "weight", "score", "kind", "stratum", "file", "place", "cluster", "reason", "path"}
+    for name, column in batch.columns.items():
+        columns[f"{name}_" if name in taken - {"id"} else name] = column
+    columns |= {
+        "weight": pa.array(weights[here]),
+        "score": table.column("score").combine_chunks(),
+        "kind": table.column("cell").combine_chunks(),
+        "stratum": table.column("stratum").combine_chunks(),
+        "file": table.column("file").combine_chunks(),
+        "place": table.column("place").combine_chunks(),
+        "cluster": pa.array(rows.cluster[here] if job.source.grouped else np.arange(here.start, here.stop) + job.first),
+    }
+    return pa.table(columns)
+
+
+class _Writer:
+    """Writes a file aside; :meth:`finish` makes it one. Leaving without that leaves nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.count, self.bytes = path, 0, 0
+        self._aside = path.with_name(f".{path.stem}-{os.getpid()}-{uuid.uuid4().hex[:8]}.aside")
+        self._writer: Any = None
+        self._schema: Any = None
+        self._held: list[Any] = []
+        self._size = 0
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._writer is not None:
+            with contextlib.suppress(OSError):
+                self._writer.close()
+        with contextlib.suppress(OSError):
+            self._aside.unlink(missing_ok=True)
+
+    def add(self, table: Any, chosen: Array, reasons: Array | None) -> None:
+        """Add the chosen rows, with reasons where there are some."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        found = table if reasons is None else table.append_column("reason", pa.array(reasons.tolist(), pa.string()))
+        found = found.filter(pa.array(chosen))
+        self._schema = found.schema
+        size = pc.sum(pc.binary_length(found.column(0))).as_py() or 0
+        self._held.append(found)
+        self.count, self.bytes, self._size = self.count + found.num_rows, self.bytes + size, self._size + size
+        if self._size >= FLUSH:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        with explained(self.path):
+            if self._writer is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._writer = pq.ParquetWriter(
+                    self._aside, self._schema, compression="zstd", write_page_checksum=True
+                )
+            self._writer.write_table(pa.concat_tables(self._held))
+        self._held, self._size = [], 0
+
+    def finish(self, facts: dict[str, Any]) -> None:
+        """Flush, tell the facts in the footer, rename."""
+        if self._held or self._writer is None:
+            self._flush()
+        with explained(self.path):
+            if facts:
+                self._writer.add_key_value_metadata({KEY: json.dumps(facts, sort_keys=True).encode()})
+            self._writer.close()
+            with open(self._aside, "rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(self._aside, self.path)
+            sync_folder(self.path.parent)
+
+
+def archive_hash(archive: Words) -> str:
+    """What decisions depend on of an archive."""
+    return hashlib.sha256(archive.astype("<u8").tobytes()).hexdigest()
