@@ -184,12 +184,9 @@ def show_added(found: Any) -> None:
 
 def show_verification(found: Any) -> None:
     """The verdict, faults as a table, notes."""
-    rows = [
-        [one.kind, one.what, one.where, "-" if one.since is None else f"{one.since.size:,} entries, {one.since.time}"]
-        for one in found.faults[:50]
-    ]
+    rows = [[one.kind, one.what, one.where, _since(one)] for one in found.faults[:50]]
     if rows:
-        out.table("Not as it was signed", ["kind", "what", "where", "signed in the checkpoint of"], rows)
+        out.table("Not as it was signed", ["kind", "what", "where", "since the checkpoint of"], rows)
     if len(found.faults) > 50:
         click.echo(f"and {len(found.faults) - 50} more: see --json")
     for note in found.notes:
@@ -205,6 +202,13 @@ def show_verification(found: Any) -> None:
         if found.ok
         else f"NOT as it was signed: {_count(len(found.faults), 'fault')}."
     )
+
+
+def _since(fault: Any) -> str:
+    """The first checkpoint that says otherwise, or the last that does not speak of it."""
+    if fault.since is not None:
+        return f"{fault.since.size:,} entries, {fault.since.time}"
+    return "-" if fault.after is None else f"none; in none up to {fault.after.size:,} entries, {fault.after.time}"
 
 
 def show_checked(found: dict[str, Any], path: Path) -> None:

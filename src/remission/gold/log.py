@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +33,24 @@ class Fault:
         kind: a word for what is wrong.
         what: in words.
         where: file and, where known, line or item.
-        since: the first checkpoint that vouches for what was there before, or None.
+        since: the first checkpoint that says otherwise: it vouches for what was there before. None when no checkpoint that is
+            left, or was kept elsewhere, speaks of it: it was added, or comes after all of them.
+        after: the last checkpoint that does not speak of it yet, so that it is younger; None when ``since`` is the first of all.
+        batch: of the log, that it belongs to; None: to no batch.
     """
 
     kind: str
     what: str
     where: str
     since: Checkpoint | None = None
+    after: Checkpoint | None = None
+    batch: int | None = None
 
     def table(self) -> dict[str, Any]:
         """As plain values."""
-        since = None if self.since is None else {"size": self.since.size, "time": self.since.time}
-        return {"kind": self.kind, "what": self.what, "where": self.where, "since": since}
+        points = {"since": self.since, "after": self.after}
+        told = {name: None if one is None else {"size": one.size, "time": one.time} for name, one in points.items()}
+        return {"kind": self.kind, "what": self.what, "where": self.where} | told
 
 
 @dataclass
@@ -61,8 +67,10 @@ class Log:
         contents: hash of a content (32 bytes) -> number of the entry that brought it.
         erased: item -> what of it was erased.
         gone: hashes of contents that were erased.
+        tombs: item, or hash of a content -> number of the first entry that says that it, or anything of it, was erased.
         keys: public keys that signed, in order.
         faults: what is wrong with it.
+        strange: batches whose checkpoint is not by the key that should have signed it, or is of another archive.
     """
 
     folder: Path
@@ -75,8 +83,10 @@ class Log:
     contents: dict[bytes, int] = field(default_factory=dict)
     erased: dict[str, tuple[str, ...]] = field(default_factory=dict)
     gone: set[bytes] = field(default_factory=set)
+    tombs: dict[str | bytes, int] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    strange: set[int] = field(default_factory=set)
     origin: str = ""
     name: str = ""
 
@@ -104,6 +114,22 @@ class Log:
     def since(self, batch: int) -> Checkpoint | None:
         """The first checkpoint that covers a batch."""
         return next((one for one in self.checkpoints[batch:] if one is not None), None)
+
+    def dated(self, fault: Fault, kept: Sequence[Checkpoint] = ()) -> Fault:
+        """A fault with the checkpoints before and from which it counts: of the log, and of those ``kept`` elsewhere."""
+        ours = [one for at, one in enumerate(self.checkpoints) if one is not None and at not in self.strange]
+        kept = [one for one in kept if one.origin == self.origin]
+        if (
+            fault.batch is None
+        ):  # a witness says since when itself; of what was added no checkpoint speaks, the newest neither
+            return fault if fault.since is not None else replace(fault, after=max(ours, key=_size, default=None))
+        early = [
+            one for at, one in enumerate(self.checkpoints[: fault.batch]) if one is not None and at not in self.strange
+        ]
+        after = max(early, key=_size, default=None)
+        bound = max(0 if after is None else after.size, self.firsts[fault.batch])
+        late = [one for one in (*ours, *kept) if one.size > bound]
+        return replace(fault, since=min(late, key=_size, default=None), after=after)
 
     def line(self, number: int) -> bytes:
         """The JSON of an entry."""
@@ -152,8 +178,10 @@ class Log:
             if item not in self.items:
                 return f"it erases an item '{item}' that was never ingested"
             self.erased[item] = tuple(entry["erased"])
+            self.tombs.setdefault(item, number)
             if "content" in entry["erased"]:
                 self.gone.add(bytes.fromhex(entry["content"]))
+                self.tombs.setdefault(bytes.fromhex(entry["content"]), number)
         elif event == "key":
             if not is_introduced(self.origin, entry["key"], entry["proof"]):
                 return "the new key is not introduced by its holder"
@@ -196,9 +224,15 @@ def read_log(folder: Path) -> Log:
     numbers = [int(name[:8]) for name in names if name == f"{name[:8]}.jsonl" and name[:8].isdecimal()]
     if not numbers:
         raise DataError(f"'{folder}' is no archive: its log is empty. `remission archive init` makes one.")
-    for batch in range(max(numbers) + 1):
+    most = 2 * len(numbers) + 1000  # a file that claims to be later than that is no batch, but a stray
+    for batch in range(max((one for one in numbers if one < most), default=0) + 1):
         _Batch(log, batch).read()
+    log.faults = [log.dated(one) for one in log.faults]
     return log
+
+
+def _size(checkpoint: Checkpoint) -> int:
+    return checkpoint.size
 
 
 class _Batch:
@@ -210,12 +244,11 @@ class _Batch:
 
     def fault(self, kind: str, what: str, line: int | None = None) -> None:
         where = self.name + (f", line {line}" if line else "")
-        self.log.faults.append(Fault(kind, what, where, None))
+        self.log.faults.append(Fault(kind, what, where, batch=self.number))
 
     def read(self) -> None:
         log = self.log
         log.firsts.append(log.size)
-        before = len(log.faults)
         try:
             data = disk.read(log_file(log.folder, self.number), most=LARGEST)
         except OSError as error:
@@ -230,9 +263,6 @@ class _Batch:
         checkpoint = self._checkpoint(lines[-2] if len(lines) > 1 else b"")
         log.checkpoints.append(checkpoint)
         self._entries(lines[:-2], checkpoint)
-        if checkpoint is not None and len(log.faults) > before:
-            found = log.faults[before:]
-            log.faults[before:] = [Fault(one.kind, one.what, one.where, checkpoint) for one in found]
 
     def _checkpoint(self, line: bytes) -> Checkpoint | None:
         word, _, content = line.partition(b" ")
@@ -249,7 +279,7 @@ class _Batch:
         stated: list[bytes] = []
         computed: list[bytes] = []
         broken: list[int] = []
-        key_before = log.keys[-1] if log.keys else None
+        key_before, keys = log.keys[-1] if log.keys else None, len(log.keys)
         for place, line in enumerate(lines):
             entry = line[65:]
             digest = hashlib.sha256(b"\x00" + entry)
@@ -268,6 +298,8 @@ class _Batch:
             self._event(log.firsts[-1] + place, line[65:], place, place in bad)
         if checkpoint is not None:
             self._signer(checkpoint, key_before or (log.keys[0] if log.keys else None))
+            if self.number in log.strange:  # nobody is introduced by a stranger
+                del log.keys[max(keys, 1) :]
 
     def _root(
         self, stated: list[bytes], computed: list[bytes], broken: list[int], checkpoint: Checkpoint | None
@@ -319,10 +351,13 @@ class _Batch:
 
     def _signer(self, checkpoint: Checkpoint, key: str | None) -> None:
         log = self.log
+        anchored = self.number > 0 and not any(one.batch == 0 for one in log.faults)
         if key is not None and checkpoint.key != key:
             self.fault("key", f"the checkpoint is signed by {checkpoint.key[:16]}..., not by the key of the archive")
         if checkpoint.origin != log.origin:
             self.fault("origin", "the checkpoint belongs to another archive")
+        if anchored and (checkpoint.key, checkpoint.origin) != (key, log.origin):
+            log.strange.add(self.number)
         earlier = [one for one in log.checkpoints[:-1] if one is not None]
         if earlier and checkpoint.time < earlier[-1].time:
             self.fault("time", f"the checkpoint of {checkpoint.time} is older than the one before it")

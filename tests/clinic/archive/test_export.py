@@ -281,7 +281,7 @@ def test_impossible_batches_are_refused(place: Path) -> None:
     with pytest.raises(DataError, match=r"no certified items.*--all"):
         sample(archive, 1)
     for wrong in ({"count": 0}, {"count": 1, "batch": -1}, {"count": 1, "at": 0}, {"count": 1, "at": 10_000}):
-        with pytest.raises(SpecError, match="A batch needs|a size that the log"):
+        with pytest.raises(SpecError, match=r"A batch needs|a size that the log"):
             sample(archive, **wrong)
     with pytest.raises(DataError, match="is no text"):
         sample(archive, 12, certified=False)

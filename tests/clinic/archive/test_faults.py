@@ -18,7 +18,7 @@ from remission.clinic.archive.writing import create, writing
 from remission.errors import DataError, StoreError, VerificationError
 from remission.gold.archive import Archive
 from remission.gold.canonical import canonical, parse
-from remission.gold.log import object_file
+from remission.gold.log import Fault, object_file
 from remission.gold.merkle import leaf_hash, root_of
 from remission.gold.signing import Checkpoint, Signer, new_signer, read_checkpoint
 
@@ -89,7 +89,8 @@ def flips(whole: Path, folder: Path, count: int, seed: int, alone: bool) -> None
             assert told, (where, found.faults)
             kinds |= {fault.kind for fault in told}
             checkpoint_gone = path.parent.name == "log" and path.name == sorted(os.listdir(folder / "log"))[-1]
-            assert told[0].since is not None or checkpoint_gone or "log" in told[0].where, (where, told)
+            assert all(fault.since or fault.after for fault in found.faults), (where, found.faults)
+            assert all(fault.since for fault in told) or checkpoint_gone, (where, told)
         path.write_bytes(data)
     assert alone or {"entry", "record", "content", "file"} <= kinds
     assert verify(folder).ok
@@ -315,66 +316,119 @@ def swap_batches(archive: Path) -> None:
     (archive / "log" / "x").rename(other)
 
 
-FAULTS: dict[str, tuple[Callable[[Path], None], str, str]] = {
-    "delete an object": (lambda a: big(a).unlink(), "missing", "objects/"),
-    "delete a pack": (lambda a: (a / "packs" / "00000002.pack").unlink(), "missing", "packs/00000002"),
-    "delete records": (lambda a: (a / "records" / "00000002.jsonl").unlink(), "missing", "records/00000002"),
-    "delete a batch in the middle": (lambda a: (a / "log" / "00000002.jsonl").unlink(), "missing", "log/00000002"),
-    "delete an entry": (line_change(lambda x: [x[0], *x[2:]]), "root", "log/00000001"),
-    "truncate an object": (lambda a: os.truncate(big(a), 1000), "content", "objects/"),
-    "truncate a pack": (lambda a: os.truncate(a / "packs" / "00000002.pack", 100), "content", "packs/00000002"),
-    "truncate records": (lambda a: os.truncate(a / "records" / "00000002.jsonl", 100), "record", "records/00000002"),
-    "truncate the log": (lambda a: os.truncate(a / "log" / "00000002.jsonl", 900), "truncated", "log/00000002"),
-    "lengthen a pack": (lambda a: os.truncate(a / "packs" / "00000002.pack", 9000), "content", "packs/00000002"),
-    "swap objects": (swap_objects, "content", "objects/"),
-    "swap contents of a pack": (swap_in_pack, "content", "packs/00000001"),
-    "swap entries": (line_change(lambda x: [x[1], x[0], *x[2:]]), "root", "log/00000001"),
-    "swap batches": (swap_batches, "root", "log/00000001"),
-    "double an entry": (line_change(lambda x: [x[0], *x]), "root", "log/00000001"),
-    "insert an entry": (line_change(lambda x: [leaf_hash(b"{}").hex().encode() + b" {}", *x]), "root", "log/00000001"),
-    "insert an object": (lambda a: (a / "objects" / "00" / ("0" * 64)).parent.mkdir() or (a / "objects" / "00" / ("0" * 64)).write_bytes(b"x"), "stray", "objects/00"),
-    "insert an object beside others": (lambda a: (big(a).parent / (big(a).parent.name + "0" * 62)).write_bytes(b"x"), "stray", "objects/"),
-    "insert a pack": (lambda a: (a / "packs" / "00000009.pack").write_bytes(b"x"), "stray", "packs/00000009"),
-    "insert a file": (lambda a: (a / "more.txt").write_bytes(b"x"), "stray", "more.txt"),
-    "insert a batch": (lambda a: shutil.copy(a / "log" / "00000004.jsonl", a / "log" / "00000007.jsonl"), "root", "log/00000007"),
-    "edit metadata": (edit_metadata, "record", "records/00000001"),
-    "edit metadata and its hashes": (edit_metadata_and_hashes, "root", "log/00000001"),
-    "wrong key": (resigned, "key", "log/00000002"),
-    "symlink in place of an object": (symlink_of("object"), "symlink", "objects/"),
-    "symlink in place of a pack": (symlink_of("packs/00000002.pack"), "symlink", "packs/00000002"),
-    "symlink in place of records": (symlink_of("records/00000002.jsonl"), "symlink", "records/00000002"),
-    "symlink in place of a batch": (symlink_of("log/00000002.jsonl"), "symlink", "log/00000002"),
-    "symlink in place of a folder": (symlink_of("packs"), "symlink", "packs"),
-    "symlink in place of the verifier": (symlink_of("verify.py"), "symlink", "verify.py"),
-    "pipe in place of an object": (special(os.mkfifo), "special", "objects/"),
-    "socket in place of an object": (special(bind), "special", "objects/"),
-    "folder in place of an object": (special(os.mkdir), "special", "objects/"),
-    "names that clash in case": (case_clash, "case-clash", "objects/"),
-    "folders that clash in case": (lambda a: (a / "LOG").mkdir(), "case-clash", "LOG"),
-    "an entry nested without end": (nested, "event", "log/00000001"),
-    "erased bytes come back, with an excuse": (un_erase_with_an_excuse, "not-erased", "packs/00000001"),
-    "erased bytes come back": (un_erase, "not-erased", "packs/00000001"),
+def flip(name: str, at: int) -> Callable[[Path], None]:
+    def apply(archive: Path) -> None:
+        data = bytearray((archive / name).read_bytes())
+        data[at] ^= 1
+        (archive / name).write_bytes(bytes(data))
+
+    return apply
+
+
+# What is done, what is found and where; since the checkpoint of how many entries, and after which. The archive has checkpoints
+# of 1, 6, 11, 16, 21, 22 and 23 entries; of what was added none speaks, so it is after the last.
+FAULTS: dict[str, tuple[Callable[[Path], None], str, str, int | None, int | None]] = {
+    "delete an object": (lambda a: big(a).unlink(), "missing", "objects/", 11, 6),
+    "delete a pack": (lambda a: (a / "packs" / "00000002.pack").unlink(), "missing", "packs/00000002", 11, 6),
+    "delete records": (lambda a: (a / "records" / "00000002.jsonl").unlink(), "missing", "records/00000002", 11, 6),
+    "delete a batch in the middle": (lambda a: (a / "log" / "00000002.jsonl").unlink(), "missing", "log/00000002", 16, 6),
+    "delete an entry": (line_change(lambda x: [x[0], *x[2:]]), "root", "log/00000001", 6, 1),
+    "truncate an object": (lambda a: os.truncate(big(a), 1000), "content", "objects/", 11, 6),
+    "truncate a pack": (lambda a: os.truncate(a / "packs" / "00000002.pack", 100), "content", "packs/00000002", 11, 6),
+    "truncate records": (lambda a: os.truncate(a / "records" / "00000002.jsonl", 100), "record", "records/00000002", 11, 6),
+    "truncate the log": (lambda a: os.truncate(a / "log" / "00000002.jsonl", 900), "truncated", "log/00000002", 16, 6),
+    "lengthen a pack": (lambda a: os.truncate(a / "packs" / "00000002.pack", 9000), "content", "packs/00000002", 11, 6),
+    "swap objects": (swap_objects, "content", "objects/", 11, 6),
+    "swap contents of a pack": (swap_in_pack, "content", "packs/00000001", 6, 1),
+    "swap entries": (line_change(lambda x: [x[1], x[0], *x[2:]]), "root", "log/00000001", 6, 1),
+    "swap batches": (swap_batches, "root", "log/00000001", 6, 1),
+    "double an entry": (line_change(lambda x: [x[0], *x]), "root", "log/00000001", 6, 1),
+    "insert an entry": (line_change(lambda x: [leaf_hash(b"{}").hex().encode() + b" {}", *x]), "root", "log/00000001", 6, 1),
+    "insert an object": (lambda a: (a / "objects" / "00" / ("0" * 64)).parent.mkdir() or (a / "objects" / "00" / ("0" * 64)).write_bytes(b"x"), "stray", "objects/00", None, 23),
+    "insert an object beside others": (lambda a: (big(a).parent / (big(a).parent.name + "0" * 62)).write_bytes(b"x"), "stray", "objects/", None, 23),
+    "insert a pack": (lambda a: (a / "packs" / "00000009.pack").write_bytes(b"x"), "stray", "packs/00000009", None, 23),
+    "insert a file": (lambda a: (a / "more.txt").write_bytes(b"x"), "stray", "more.txt", None, 23),
+    "insert a batch": (lambda a: shutil.copy(a / "log" / "00000004.jsonl", a / "log" / "00000007.jsonl"), "root", "log/00000007", None, 23),
+    "insert a pack of a batch that has none": (lambda a: (a / "packs" / "00000005.pack").write_bytes(b"x"), "stray", "packs/00000005", 22, 21),
+    "insert a batch of an absurd number": (lambda a: shutil.copy(a / "log" / "00000004.jsonl", a / "log" / "99999999.jsonl"), "stray", "log/99999999", None, 23),
+    "a lock that is no lock": (lambda a: (a / ".lock").write_bytes(b"x"), "stray", ".lock", None, 23),
+    "damage the opening": (flip("log/00000000.jsonl", 80), "entry", "log/00000000", 1, None),
+    "damage a checkpoint": (flip("log/00000002.jsonl", -40), "checkpoint", "log/00000002", 16, 6),
+    "damage the last checkpoint": (flip("log/00000006.jsonl", -40), "checkpoint", "log/00000006", None, 22),
+    "damage the last entry": (flip("log/00000006.jsonl", 80), "entry", "log/00000006", 23, 22),
+    "damage the verifier": (flip("verify.py", 80), "file", "verify.py", 1, None),
+    "edit metadata": (edit_metadata, "record", "records/00000001", 6, 1),
+    "edit metadata and its hashes": (edit_metadata_and_hashes, "root", "log/00000001", 6, 1),
+    "wrong key": (resigned, "key", "log/00000002", 16, 6),
+    "symlink in place of an object": (symlink_of("object"), "symlink", "objects/", 11, 6),
+    "symlink in place of a pack": (symlink_of("packs/00000002.pack"), "symlink", "packs/00000002", 11, 6),
+    "symlink in place of records": (symlink_of("records/00000002.jsonl"), "symlink", "records/00000002", 11, 6),
+    "symlink in place of a batch": (symlink_of("log/00000002.jsonl"), "symlink", "log/00000002", 16, 6),
+    "symlink in place of a folder": (symlink_of("packs"), "symlink", "packs", 1, None),
+    "symlink in place of the verifier": (symlink_of("verify.py"), "symlink", "verify.py", 1, None),
+    "pipe in place of an object": (special(os.mkfifo), "special", "objects/", 11, 6),
+    "socket in place of an object": (special(bind), "special", "objects/", 11, 6),
+    "folder in place of an object": (special(os.mkdir), "special", "objects/", 11, 6),
+    "names that clash in case": (case_clash, "case-clash", "objects/", None, 23),
+    "folders that clash in case": (lambda a: (a / "LOG").mkdir(), "case-clash", "LOG", None, 23),
+    "an entry nested without end": (nested, "event", "log/00000001", 6, 1),
+    "erased bytes come back, with an excuse": (un_erase_with_an_excuse, "not-erased", "packs/00000001", 23, 22),
+    "erased bytes come back": (un_erase, "not-erased", "packs/00000001", 23, 22),
 }  # fmt: skip
+
+
+def sizes(fault: Fault) -> tuple[int | None, int | None]:
+    """Of the checkpoints since and after which it counts."""
+    since, after = (None if one is None else one.size for one in (fault.since, fault.after))
+    return since, after
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_are_found_and_located(name: str, place: Path) -> None:
-    break_it, kind, where = FAULTS[name]
-    last = Archive(place / "archive").head
+    break_it, kind, where, since, after = FAULTS[name]
     break_it(place / "archive")
     found = look(place)
     told = [fault for fault in found.faults if fault.kind == kind and fault.where.startswith(where)]
     assert told, found.faults
-    if kind not in ("stray", "case-clash") and name not in ("symlink in place of a folder",) and where[:3] != "log":
-        since = told[0].since
-        assert since is not None
-        assert 1 <= since.size <= last.size
-    if name not in ("folders that clash in case",):  # an empty folder is nothing to the short verifier
-        assert rejects(standalone(), place / "archive")
-    broken_log = where.startswith("log/")
+    assert sizes(told[0]) == (since, after)
+    assert all(fault.since or fault.after for fault in found.faults)
+    assert rejects(standalone(), place / "archive")
+    broken_log = where.startswith("log/") and kind != "stray"
     if broken_log:
         with pytest.raises(VerificationError, match="archive verify"):
             Archive(place / "archive")
+
+
+def test_since_when_is_also_told_by_witnesses(place: Path, tmp_path: Path) -> None:
+    """What no checkpoint of the archive vouches for any more, one kept elsewhere does."""
+    archive = place / "archive"
+    kept = [one for one in Archive(archive).log.checkpoints if one is not None]
+    (place / "all").write_bytes(b"".join(one.line() + b"\n" for one in kept[1:]))
+    flip("log/00000006.jsonl", -40)(archive)
+    (fault,) = look(place, witness=True).faults
+    assert sizes(fault) == (23, 22)
+    (archive / "log" / "00000002.jsonl").unlink()
+    found = verify(archive, witnesses=[place / "all"]).faults
+    assert [sizes(fault) for fault in found if fault.where == "log/00000002.jsonl"] == [(11, 6)]
+    assert {fault.kind for fault in found} >= {"missing", "checkpoint"}
+
+
+def test_a_stranger_who_introduces_himself_vouches_for_nothing(place: Path) -> None:
+    """Batches signed by another key, the first of which names that key, count as one fault each and date nothing."""
+    archive, stranger = place / "archive", new_signer(place / "stranger")
+    log = Archive(archive).log
+    tree, time = log.tree.copy(), log.head.time
+    for number in (7, 8):
+        event = canonical({"event": "key", "time": time} | stranger.introduce(log.origin))
+        tree.append(leaf_hash(event))
+        point = stranger.sign(Checkpoint(log.origin, tree.size, tree.root().hex(), time, ""))
+        found = [leaf_hash(event).hex().encode() + b" " + event, b"checkpoint " + point.line(), b""]
+        write(archive / "log" / f"{number:08d}.jsonl", found)
+    found_faults = look(place).faults
+    assert [(one.kind, one.where[:12], *sizes(one)) for one in found_faults] == [
+        ("key", "log/00000007", None, 23),
+        ("key", "log/00000008", None, 23),
+    ]
 
 
 def test_nothing_is_signed_on_top_of_a_broken_log(place: Path) -> None:
@@ -398,6 +452,7 @@ def test_rollback_needs_a_witness(place: Path) -> None:
     assert [(fault.kind, fault.what) for fault in found.faults] == [
         ("rollback", "the witness saw 23 entries, and now there are 21")
     ]
+    assert sizes(found.faults[0]) == (23, 21)
     assert not rejects(standalone(), place / "archive")
     assert rejects(standalone(), place / "archive", "", str(place / "witness"))
 
@@ -432,7 +487,7 @@ def test_fork_needs_a_witness(place: Path) -> None:
     assert look(place).ok  # the key was used: nothing in the archive can tell
     found = look(place, witness=True)
     assert [fault.kind for fault in found.faults] == ["fork"]
-    assert found.faults[0].since is not None
+    assert sizes(found.faults[0]) == (23, None)
     assert rejects(standalone(), place / "archive", "", str(place / "witness"))
     with pytest.raises(StoreError, match="does not agree"):
         add_to_witness(place / "witness", Archive(place / "archive").log)

@@ -1,11 +1,11 @@
-"""Check a gold archive, or the proof of one item, with nothing but Python and the package ``cryptography``.
+"""Check a gold archive, or proofs of its items, with nothing but Python and the package ``cryptography``.
 
-python verify.py ARCHIVE [--origin ORIGIN] [--witness FILE]     all of it is as it was signed
-python verify.py --proof PROOF.json [--file CONTENT] [--origin ORIGIN]     one entry is in the log that was signed
+python verify.py ARCHIVE [--origin ORIGIN] [--witness FILE]           all of it is as it was signed
+python verify.py --proof PROOF [--file CONTENT] [--origin ORIGIN]     these entries are in the log that was signed
 """
-
-# ruff: noqa: D103
 # mypy: ignore-errors
+# ruff: noqa: D103
+# fmt: off
 
 import argparse
 import json
@@ -20,170 +20,135 @@ def check(condition, what):
     if not condition:
         sys.exit(f"NOT WHAT WAS SIGNED: {what}")
 
-
-def leaf(entry):
+def leaf(entry):  # RFC 9162, 2.1.1
     return sha256(b"\x00" + entry).digest()
 
+def node(left, right):
+    return sha256(b"\x01" + left + right).digest()
 
-def root(peaks):  # RFC 9162, 2.1: peaks are (height, hash) of perfect subtrees, largest first
-    value = peaks[-1][1]
-    for _, left in peaks[-2::-1]:
-        value = sha256(b"\x01" + left + value).digest()
-    return value
-
-
-def append(peaks, value):
-    height = 0
+def append(peaks, value, height=0):  # peaks: (height, hash) of perfect subtrees, largest first
     while peaks and peaks[-1][0] == height:
-        value, height = sha256(b"\x01" + peaks.pop()[1] + value).digest(), height + 1
+        value, height = node(peaks.pop()[1], value), height + 1
     peaks.append((height, value))
 
+def root(peaks):
+    value = peaks[-1][1]
+    for _, left in peaks[-2::-1]:
+        value = node(left, value)
+    return value.hex()
 
-def climb(value, index, size, path):  # RFC 9162, 2.1.3.2
-    last = size - 1
-    for step in map(bytes.fromhex, path):
-        check(last > 0, "the path is too long")
-        if index & 1 or index == last:
-            value = sha256(b"\x01" + step + value).digest()
-            while not index & 1 and index:
-                index, last = index >> 1, last >> 1
-        else:
-            value = sha256(b"\x01" + value + step).digest()
-        index, last = index >> 1, last >> 1
-    check(last == 0, "the path is too short")
-    return value
+def climb(value, index, size, path):  # RFC 9162, 2.1.3: the root that a path, lowest step first, leads to
+    check(0 <= index < size and (size == 1) == (not path), "the length of a path")
+    if size == 1:
+        return value
+    split, step = 1 << (size - 1).bit_length() - 1, bytes.fromhex(path[-1])
+    if index < split:
+        return node(climb(value, index, split, path[:-1]), step)
+    return node(step, climb(value, index - split, size - split, path[:-1]))
 
+def plain(value):
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 def signed(key, statement, signature, what):
+    check(bytes.fromhex(key + signature).hex() == key + signature, f"the spelling of {what}")
     try:
-        check(bytes.fromhex(key + signature).hex() == key + signature, f"the spelling of {what}")
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(signature), statement)
     except Exception:
         check(False, f"the signature of {what}")
 
+def checkpoint(point, keys, origin):
+    check(point["key"] in keys and point["origin"] == origin, "a checkpoint of another key or archive")
+    text = b"remission/archive-checkpoint/1\n" + plain({name: point[name] for name in point if name != "signature"})
+    signed(point["key"], text, point["signature"], f"the checkpoint of {point['size']} entries")
 
-def checkpoint(found, keys, origin):
-    rest = {name: value for name, value in found.items() if name != "signature"}
-    text = json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()
-    check(found["key"] in keys and found["origin"] == origin, "a checkpoint of another key or archive")
-    signed(found["key"], b"remission/archive-checkpoint/1\n" + text, found["signature"], f"checkpoint {found['size']}")
-
-
-def rotated(event, origin):
+def rotated(event, origin):  # a new key, which its holder agreed to
     signed(event["key"], f"remission/archive-key/1\n{origin}{event['key']}".encode(), event["proof"], "a new key")
     return event["key"]
 
-
-def part(path, start, size):
-    check(path.is_file() and not path.is_symlink(), f"{path} is missing")
-    with path.open("rb") as file:
-        file.seek(start)
-        return file.read(size)
-
-
 def archive(folder, origin, witness):
-    peaks, roots, key, events, origin_found = [], {}, "", [], ""
-    batches = sorted((folder / "log").iterdir())
-    for number, path in enumerate(batches):
-        check(path.name == f"{number:08d}.jsonl" and not path.is_symlink(), f"the log goes wrong at {path.name}")
+    peaks, roots, events, keys, start = [], {}, [], [], ""
+    for number, path in enumerate(sorted((folder / "log").iterdir())):
+        check(path.name == f"{number:08d}.jsonl" and path.is_file() and not path.is_symlink(), f"the log, {path.name}")
         *lines, last, end = path.read_bytes().split(b"\n")
-        signer = key
+        signer = keys[-1:]  # a batch is signed by the key before it
         for line in lines:
             check(line[:65] == leaf(line[65:]).hex().encode() + b" ", f"an entry in {path.name}")
             event = json.loads(line[65:])
             if not events:
-                key = signer = event["key"]
-                origin_found = leaf(line[65:]).hex()
+                start, keys, signer = leaf(line[65:]).hex(), [event["key"]], [event["key"]]
             elif event["event"] == "key":
-                key = rotated(event, origin_found)
+                keys.append(rotated(event, start))
             append(peaks, leaf(line[65:]))
             events.append((number, event))
-            roots[len(events)] = root(peaks).hex() if witness else ""
+            roots[len(events)] = root(peaks) if witness else ""
         point = json.loads(last.removeprefix(b"checkpoint "))
-        text = b"checkpoint " + json.dumps(point, sort_keys=True, separators=(",", ":")).encode()
-        check(text == last and not end, f"the end of {path.name}")
-        check((point["size"], point["root"]) == (len(events), root(peaks).hex()), f"the entries of {path.name}")
-        checkpoint(point, {signer}, origin_found)
-    check(origin in ("", origin_found), f"this is the archive {origin_found}")
-    for line in Path(witness).read_text().split("\n") if witness else []:
-        kept = json.loads(line) if line else None
-        check(not kept or kept["origin"] == origin_found, "the witness saw another archive")
-        check(not kept or roots.get(kept["size"]) == kept["root"], "rollback or fork: the witness saw another history")
+        check(last == b"checkpoint " + plain(point) and not end, f"the end of {path.name}")
+        check((point["size"], point["root"]) == (len(events), root(peaks)), f"the entries of {path.name}")
+        checkpoint(point, signer, start)
+    check(origin in ("", start), f"this is the archive {start}")
+    for kept in map(json.loads, filter(None, Path(witness).read_bytes().split(b"\n") if witness else [])):
+        check(kept["origin"] == start and roots.get(kept["size"]) == kept["root"], "rollback, fork or another archive")
     contents(folder, events)
-    names = ("key", "size", "time")
-    print(f"as it was signed: {origin_found}", *(f"{name} {point[name]}" for name in names), sep="\n")
-
+    print(f"as it was signed: {start}", *(f"{name} {point[name]}" for name in ("key", "size", "time")), sep="\n")
 
 def contents(folder, events):
-    gone, ends, wanted = {}, {}, {"verify.py", "README.txt", ".lock"}
-    for _, event in events:
-        if event["event"] == "tombstone":
-            gone.setdefault(event["item"], set()).update(event["erased"])
-            gone.setdefault(event["content"], set()).update(event["erased"])
-    for number, event in events:
-        item = event.get("item", "")
-        if "record" in event:
-            path, size = folder / "records" / f"{number:08d}.jsonl", event["long"] + 1
-            check(event["at"] == ends.get(path, 0), f"{path}")
-            line, ends[path] = part(path, event["at"], size), event["at"] + size
-            blank = line == b" " * (size - 1) + b"\n" and "record" in gone.get(item, ())
-            check(
-                blank or (line[-1:] == b"\n" and sha256(line[:-1]).hexdigest() == event["record"]),
-                f"a record of '{item}'",
-            )
-        if "stored" in event:
-            name = event["content"]
-            path = folder / "objects" / name[:2] / name
-            erased = "content" in gone.get(name, ())
-            if "pack" in event:
-                path = folder / "packs" / f"{number:08d}.pack"
-                check(event["offset"] == ends.get(path, 0), f"{path}")
-            elif erased:
-                check(not path.exists(), f"{path} was erased and is there")
-                continue
-            ends[path] = event.get("offset", 0) + event["size"]
-            data = part(path, event.get("offset", 0), event["size"])
-            same = data == bytes(event["size"]) if erased else sha256(data).hexdigest() == event["stored"]
-            check(same, f"the content of '{item}' in {path}")
-    for path, end in ends.items():
-        check(path.stat().st_size == end, f"{path} is longer than was signed")
-    for path in folder.rglob("*"):
-        within = path.relative_to(folder)
-        known = path in ends or path.is_dir() or str(within) in wanted or within.parts[0] in ("log", "incoming")
-        check(known and not path.is_symlink(), f"nothing in the log speaks of {within}")
-    opening = events[0][1]
-    for name, field in (("verify.py", "verifier"), ("README.txt", "readme")):
-        check(sha256((folder / name).read_bytes()).hexdigest() == opening[field], name)
+    gone = {(what, event["item" if what == "record" else "content"])
+            for _, event in events if event["event"] == "tombstone" for what in event["erased"]}
+    parts = {}  # file -> what lies in it, one behind the other: start, size, hash, the byte it is erased to, its end
 
+    def lies(path, *part):
+        parts.setdefault(folder / path, []).append(part)
+
+    for number, event in events:
+        name = event.get("content", "")
+        if "record" in event:
+            blank = b" " if ("record", event.get("item")) in gone else b""
+            lies(f"records/{number:08d}.jsonl", event["at"], event["long"], event["record"], blank, b"\n")
+        if "pack" in event:
+            blank = b"\0" if ("content", name) in gone else b""
+            lies(f"packs/{number:08d}.pack", event["offset"], event["size"], event["stored"], blank, b"")
+        elif "stored" in event and ("content", name) not in gone:
+            lies(f"objects/{name[:2]}/{name}", 0, event["size"], event["stored"], b"", b"")
+    for name, field in (("verify.py", "verifier"), ("README.txt", "readme")):
+        lies(name, 0, (folder / name).stat().st_size, events[0][1][field], b"", b"")
+    parts |= {path: [] for path in folder.glob(".lock")}  # empty
+    folders = ("log", "records", "packs", "objects", "incoming")
+    for path in folder.rglob("*"):
+        within = path.relative_to(folder).parts
+        known = within[0] in folders if path.is_dir() else path in parts or within[0] in ("log", "incoming")
+        check(known and not path.is_symlink(), f"nothing in the log speaks of {path}")
+    for path, pieces in parts.items():
+        check(path.is_file(), f"{path} is missing")
+        data, at = path.read_bytes(), 0
+        for start, size, digest, blank, end in pieces:
+            piece, stop = data[start : start + size], start + size + len(end)
+            good = piece == blank * size if blank else sha256(piece).hexdigest() == digest
+            check(good and start == at and data[stop - len(end) : stop] == end, f"{path}, byte {start}")
+            at = stop
+        check(at == len(data), f"{path} is longer than was signed")
 
 def proof(path, file, origin):  # one proof, or what many share and then a line for each, as exports have them
-    text = Path(path).read_text()
-    lines = [json.loads(text)] if text.count("\n") < 2 else [json.loads(line) for line in text.splitlines()]
-    shared = lines[0]
-    point, first = shared["checkpoint"], shared["opening"].encode()
-    start, keys = leaf(first).hex(), {json.loads(first)["key"]}
+    shared, *more = [json.loads(line) for line in Path(path).read_bytes().split(b"\n") if line]
+    first, point = shared["opening"].encode(), shared["checkpoint"]
+    start, keys = leaf(first).hex(), [json.loads(first)["key"]]
     check(origin in ("", start), f"this is the archive {start}")
-    for one in [*shared["rotations"], *(one for one in lines if "entry" in one)]:
+    for one in [*shared["rotations"], *more, *([shared] if "entry" in shared else [])]:
         entry = one["entry"].encode()
-        check(
-            climb(leaf(entry), one["index"], point["size"], one["path"]).hex() == point["root"], "the path to the root"
-        )
+        value = climb(leaf(entry), one["index"], point["size"], one["path"])
+        check(value.hex() == point["root"], "the path to the root")
         event = json.loads(entry)
         if one in shared["rotations"]:
-            keys.add(rotated(event, start))
+            keys.append(rotated(event, start))
             continue
-        check(
-            not file or sha256(Path(file).read_bytes()).hexdigest() == event.get("content"),
-            f"{file} is another content",
-        )
-        print(f"{event['event']} of '{event['item']}' {event.get('content', '')}")
+        check(not file or sha256(Path(file).read_bytes()).hexdigest() == event.get("content"), f"the content of {file}")
+        print(f"{event['event']} of '{event.get('item')}' {event.get('content', '')}")
     checkpoint(point, keys, start)
     print(f"in the archive {start} of {point['size']} entries at {point['time']}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("archive", nargs="?", type=Path)
+    parser.add_argument("archive", nargs="?", type=Path, default=Path())
     for option in ("--origin", "--witness", "--proof", "--file"):
         parser.add_argument(option, default="")
     given = parser.parse_args()
@@ -192,5 +157,5 @@ if __name__ == "__main__":
             proof(given.proof, given.file, given.origin)
         else:
             archive(given.archive, given.origin, given.witness)
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
-        check(False, f"{type(error).__name__}: {error}")
+    except Exception as error:
+        check(False, f"{type(error).__name__} {error}")

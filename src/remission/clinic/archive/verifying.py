@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from remission.clinic.archive._looked import is_shard, listed, sound, unhex
 from remission.clinic.archive.witness import against_witness, read_witness
 from remission.clinic.archive.writing import read_promise
 from remission.gold import disk
@@ -96,7 +97,8 @@ def verify(
         log = read_log(folder)
         looked = _Look(log, tell)
         looked.all()
-    faults, notes = [*log.faults, *looked.faults], looked.notes
+    vouching = [one for one in kept if one.key in log.keys]
+    faults, notes = [log.dated(one, vouching) for one in (*log.faults, *looked.faults)], looked.notes
     if origin and origin != log.origin:
         faults.append(
             Fault("origin", f"this is the archive {log.origin[:16]}..., not {origin[:16]}...", "log/00000000.jsonl")
@@ -126,13 +128,13 @@ class _Look:
         self.packed: dict[int, int] = {}  # pack -> bytes that entries account for
 
     def fault(self, kind: str, what: str, where: str, batch: int | None = None) -> None:
-        self.faults.append(Fault(kind, what, where, None if batch is None else self.log.since(batch)))
+        self.faults.append(Fault(kind, what, where, batch=batch))
 
     def all(self) -> None:
         self._batches()
         self._names()
         self._fixed()
-        if any(_entries(self.folder / "incoming")):
+        if any(listed(self.folder / "incoming")):
             self.notes.append(
                 "A command was interrupted; what it left in 'incoming' counts for nothing and goes with the next one that writes."
             )
@@ -166,7 +168,7 @@ class _Look:
                 entry = msgspec.json.decode(data[self.log.offsets[number] : self.log.ends[number]])
             except (msgspec.DecodeError, ValueError, RecursionError):
                 continue
-            if isinstance(entry, dict) and _sound(entry):
+            if isinstance(entry, dict) and sound(entry):
                 found.append(entry)
         return found
 
@@ -258,7 +260,8 @@ class _Look:
                 f"Erasing {what} of '{entry['item']}' was interrupted; the next command that writes finishes it."
             )
             return
-        batch = self.log.batch_of(self.log.items[entry["item"]])
+        erased = entry["item"] if what == "the record" else bytes.fromhex(entry["content"])
+        batch = self.log.batch_of(self.log.tombs[erased])
         self.fault("not-erased", f"{what} of '{entry['item']}' was erased, and is there again", where, batch)
 
     def _erasing(self) -> set[str]:
@@ -286,18 +289,17 @@ class _Look:
     # --- what the log does not name -------------------------------------------------------------------------------
 
     def _names(self) -> None:
-        for entry in _entries(self.folder):
+        for entry in listed(self.folder):
             if entry.name not in _ROOT:
                 self._stray(entry, entry.name, _ROOT)
         for folder in FOLDERS[:-1]:
             path = self.folder / folder
             if path.is_symlink() or not path.is_dir():
-                self.fault(
-                    "symlink" if path.is_symlink() else "missing", "a folder of the archive is not there", folder
-                )
+                kind = "symlink" if path.is_symlink() else "missing"
+                self.fault(kind, "a folder of the archive is not there", folder, 0)
                 continue
             expected = self._expected(folder)
-            for entry in _entries(path):
+            for entry in listed(path):
                 if folder == "objects":
                     self._shard(entry)
                 elif entry.name not in expected:
@@ -327,26 +329,33 @@ class _Look:
         name = f"objects/{entry.name}"
         promised = set() if self.promise is None else set(self.promise["objects"])
         shards = {one[:2] for one in self.loose | promised} | {content.hex()[:2] for content in self.log.gone}
-        if not entry.is_dir(follow_symlinks=False) or (entry.name not in shards and any(_entries(Path(entry.path)))):
+        if not entry.is_dir(follow_symlinks=False) or (entry.name not in shards and any(listed(Path(entry.path)))):
             self._stray(entry, name, shards)
             return
-        if entry.name not in shards and not _is_shard(entry.name):
+        if entry.name not in shards and not is_shard(entry.name):
             self._stray(entry, name, shards)
             return
-        for inner in _entries(Path(entry.path)):
-            gone = _unhex(inner.name) in self.log.gone  # told as not erased
+        for inner in listed(Path(entry.path)):
+            gone = unhex(inner.name) in self.log.gone  # told as not erased
             if (inner.name not in self.loose and inner.name not in promised and not gone) or inner.name[
                 :2
             ] != entry.name:
                 self._stray(inner, f"{name}/{inner.name}", self.loose)
 
     def _stray(self, entry: os.DirEntry[str], where: str, expected: set[str]) -> None:
-        folded = entry.name.casefold()
+        folded, number = entry.name.casefold(), entry.name[:8]
+        batch = (
+            int(number)
+            if where.startswith(("records/", "packs/")) and number.isdecimal() and number.isascii()
+            else None
+        )
+        if batch is not None and batch >= len(self.log.firsts):
+            batch = None  # of no batch that was signed
         clash = entry.name not in expected and any(one.casefold() == folded for one in expected)
         if clash:
-            self.fault("case-clash", "a name that differs from one of the archive only in case", where)
+            self.fault("case-clash", "a name that differs from one of the archive only in case", where, batch)
         else:
-            self.fault("stray", "nothing in the log speaks of this", where)
+            self.fault("stray", "nothing in the log speaks of this", where, batch)
 
     def _fixed(self) -> None:
         try:
@@ -364,37 +373,3 @@ class _Look:
         lock = self.folder / ".lock"
         if lock.is_symlink() or (lock.exists() and (not lock.is_file() or lock.stat().st_size)):
             self.fault("stray", "the lock is no empty file", ".lock")
-
-
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            yield from sorted(found, key=lambda entry: entry.name)
-    except OSError:
-        return
-
-
-def _is_shard(name: str) -> bool:
-    return len(name) == 2 and all(letter in "0123456789abcdef" for letter in name)
-
-
-def _unhex(name: str) -> bytes:
-    try:
-        return bytes.fromhex(name)
-    except ValueError:
-        return b""
-
-
-def _sound(entry: dict[str, Any]) -> bool:
-    """Whether the fields that are looked at are there and have the types they should; the log tells when not."""
-    numbers = all(type(entry[name]) is int and entry[name] >= 0 for name in _NUMBERS if name in entry)
-    words = all(isinstance(entry[name], str) for name in _WORDS if name in entry)
-    if not numbers or not words or "event" not in entry or ("record" in entry and not {"at", "long"} <= set(entry)):
-        return False
-    return entry["event"] != "ingest" or (set(entry) in _INGEST and len(_unhex(entry["content"])) == 32)
-
-
-_WORDS = ("event", "item", "content", "record", "stored")
-_ANY = {"event", "item", "content", "bytes", "record", "at", "long"}
-_INGEST = (_ANY | {"as"}, _ANY | {"stored", "size"}, _ANY | {"stored", "size", "pack", "offset"})
-_NUMBERS = ("at", "long", "bytes", "size", "offset", "pack", "as")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from remission.errors import DataError, StoreError
@@ -66,12 +67,13 @@ def against_witness(log: Log, kept: Sequence[Checkpoint]) -> tuple[list[Fault], 
     known = {(one.size, one.root) for one in log.checkpoints if one is not None}
     unsure = [one for one in kept if one.origin == log.origin and (one.size, one.root) not in known]
     roots = _roots(log, sorted({one.size for one in unsure if one.size <= log.size}))
-    agreed = 0
+    agreed: list[Checkpoint] = []
+    newest = max((one for one in log.checkpoints if one is not None), key=lambda one: one.size, default=None)
     for one in kept:
         what, kind = "", "fork"
         if one.origin != log.origin:
             what, kind = f"the witness saw the archive {one.origin[:16]}..., and this is {log.origin[:16]}...", "origin"
-        elif one.size > log.size:
+        elif one.size > log.size and one in unsure:
             what, kind = f"the witness saw {one.size} entries, and now there are {log.size}", "rollback"
         elif one in unsure and roots.get(one.size) != one.root:
             what = f"the first {one.size} entries are not those that the witness saw"
@@ -81,10 +83,18 @@ def against_witness(log: Log, kept: Sequence[Checkpoint]) -> tuple[list[Fault], 
                 "key",
             )
         if what:
-            faults.append(Fault(kind, what, f"witness of {one.time}", one))
+            faults.append(Fault(kind, what, f"witness of {one.time}", one, newest if kind == "rollback" else None))
         else:
-            agreed += 1
-    return faults, agreed
+            agreed.append(one)
+    return [_bounded(one, agreed) for one in faults], len(agreed)
+
+
+def _bounded(fault: Fault, agreed: Sequence[Checkpoint]) -> Fault:
+    """A fork happened after the last checkpoint that both histories share, as far as witnesses tell."""
+    if fault.kind != "fork" or fault.since is None:
+        return fault
+    earlier = [one for one in agreed if one.size < fault.since.size]
+    return replace(fault, after=max(earlier, key=lambda one: one.size, default=None))
 
 
 def _roots(log: Log, sizes: Sequence[int]) -> dict[int, str]:
