@@ -11,6 +11,7 @@ from remission.report.content import Chart, Finding, Report, Section, Series, Ta
 from remission.report.page import write
 
 _LOOPS = {"before": "as the corpus was", "after": "after curation", "human": "no synthetic text"}
+_MANY = 3  # times the words of the sample in a training set: its rare types are not rare there, and the chart is flat
 _CHARTS = {
     ("types.once", "law"): ("Rare types alive: by the laws", "Chance that a word type that comes once in a training set, in the mean, is alive.", "chance", "falls"),
     ("types.rare-recall", "law"): ("Rarer half of the types alive: by the laws", "Of the word types of the sample. A lower bound, as good as exact.", "share alive", "falls"),
@@ -67,7 +68,8 @@ def _charts(found: Mapping[str, Any]) -> tuple[Chart, ...]:
             for group, (loop, name) in enumerate(_LOOPS.items())
             if (row, method, loop) in curves
         ]
-        if not lines:
+        known = row != "types.rare-recall" or found["tokens"] <= _MANY * found["sample"]["tokens"]
+        if not lines or not known:
             continue
         band = (
             "Bands: the interval of the synthetic share." if method == "law" else "Bands: 95 % intervals of the mean."

@@ -12,7 +12,7 @@ from remission.clinic.curation import _outlook_loops as loops
 from remission.clinic.curation import _outlook_sample as samples
 from remission.clinic.curation._outlook_laws import alive, limit, weights
 from remission.clinic.curation.outlook import outlook
-from remission.errors import DataError, SpecError
+from remission.errors import DataError, SpecError, StoreError
 from remission.estimate import Estimate
 from remission.report.outlook import build, section, write_page
 from tests.battery import assert_agrees, measure
@@ -25,7 +25,7 @@ def share(value, low=None, high=None):
 BEFORE, AFTER = share(0.8, 0.75, 0.85), share(0.2, 0.15, 0.25)
 
 
-def texts(count=120, words=60, types=400, seed=1):
+def texts(count=160, words=60, types=400, seed=1):
     rng = np.random.default_rng(seed)
     p = 1 / (np.arange(1, types + 1) + 2.7)
     drawn = rng.choice(types, size=(count, words), p=p / p.sum())
@@ -148,8 +148,12 @@ def test_no_change_is_no_effect():
 
 def test_thresholds_in_words():
     found = outlook(texts(), BEFORE, AFTER, 4)
-    assert found.tips["before"] == pytest.approx(0.8, abs=1e-3)
-    assert found.tips["after"] == pytest.approx(0.2, abs=1e-3)
+    for name, value, low, high in (("before", 0.8, 0.75, 0.85), ("after", 0.2, 0.15, 0.25)):
+        tips = found.tips[name]
+        assert (tips.value, tips.low, tips.high) == pytest.approx((value, low, high), abs=1e-3)
+    assert any(
+        "below 0.8 [0.75, 0.85] before curation, below 0.2 [0.15, 0.25] after" in line for line in found.sentences()
+    )
     assert found.tips["human"] is None
     assert any("no tipping point short of 100 %" in line for line in found.sentences())
     whole = outlook(texts(), share(1.0), AFTER, 4)
@@ -178,6 +182,7 @@ def test_only_bounds_of_a_share():
     assert law.high == pytest.approx(ends[0])
     assert "10 to 60 %" in found.sentences()[0]
     assert "before" not in found.long_run
+    assert any("below 0.1 to 0.6 before curation" in line for line in found.sentences())
     json.dumps(found.document(), allow_nan=False)
     assert build(found.document()).charts
 
@@ -224,7 +229,7 @@ def test_human_text_is_never_used_twice(tmp_path):
     chosen = loops.sizes(sample, 6, 3, 20)
     assert chosen.blocks * (6 + 1) <= sample.tokens // chosen.length
     large = loops.sizes(samples.Sample(tmp_path, 1, 1, 1, 10**7, 10), 10, 3, 20)
-    assert large.tokens * 10 * 3 * 20 <= 60_000_000
+    assert large.tokens * 10 * 3 * 20 <= 40_000_000
 
 
 # --- what is given ------------------------------------------------------------------------------------------------
@@ -265,7 +270,12 @@ def test_bad_texts(tmp_path):
         outlook(["a few words"], BEFORE, AFTER)
     with pytest.raises(DataError, match="too few to simulate 10 generations"):
         outlook(texts(20, 60), BEFORE, AFTER, simulate=True)
+    with pytest.raises(DataError, match="no text"):
+        outlook([], BEFORE, AFTER, folder=tmp_path / "new")
     assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be made"):
+        outlook(texts(), BEFORE, AFTER, folder=tmp_path / "file")
 
 
 def test_one_long_text_and_one_generation():
@@ -273,6 +283,17 @@ def test_one_long_text_and_one_generation():
     assert found.sample.used == 1
     assert all(one.change.value == 0 for one in found.effects)  # fit 1 is on human text
     assert "after 1 generation as" in found.sentences()[1]
+
+
+def test_scripts_without_blanks_are_counted_by_character():
+    rng = np.random.default_rng(3)
+    given = ["".join(chr(0x4E00 + int(i)) for i in rng.zipf(1.5, 80) % 500) + "。" for _ in range(100)]
+    found = outlook(given, BEFORE, AFTER, 3, simulate=True, replicates=2)
+    assert found.sample.level == "character"
+    assert found.sample.tokens == 100 * 82  # with the sign at the end and the end itself
+    assert found.sample.types <= 502
+    assert any("single character" in note for note in found.notes)
+    assert outlook(texts(), BEFORE, AFTER, 3).sample.level == "word"
 
 
 def test_more_than_is_used(monkeypatch):
@@ -284,7 +305,7 @@ def test_more_than_is_used(monkeypatch):
     assert samples.chosen(given, 0)[0] == used
     assert samples.chosen(given, 1)[0] != used
     found = outlook(given, BEFORE, AFTER, 2)
-    assert found.sample.used == len(used) < found.sample.given == 120
+    assert found.sample.used == len(used) < found.sample.given == 160
     assert any("picked at random" in note for note in found.notes)
     with pytest.raises(DataError, match="Cut it up"):
         samples.chosen(["a" * 20_000], 0)

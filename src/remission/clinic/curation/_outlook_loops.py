@@ -20,8 +20,8 @@ ROWS = (
     "types.alive", "types.recall", "types.rare-recall", "types.tail", "distinct.1", "distinct.2", "distinct.3",
     "entropy", "perplexity",
 )  # fmt: skip
-_WORK = 60_000_000  # words that all loops together fit and write: less than a minute of one core
-_LEAST = 20  # blocks of a training set
+_WORK = 40_000_000  # words that all loops together fit and write: half a minute of one core
+_LEAST = 50  # blocks of a training set, so that a share is met within one per cent
 
 Progress = Callable[[float, float], None]
 

@@ -27,7 +27,7 @@ def sentences(found: Outlook) -> list[str]:
         _types(found), _long_run(found),
     ]  # fmt: skip
     tips = [(name, found.tips.get(name)) for name in ("before", "after")]
-    known = [f"below {value:.2g} {name} curation" for name, value in tips if value is not None]
+    known = [f"below {_tip(one)} {name} curation" for name, one in tips if one is not None]
     if known:
         told.append(
             f"Models that sample more sharply than they learned can tip: diversity runs away at a temperature {', '.join(known)} "
@@ -48,6 +48,21 @@ def percent(share: Estimate) -> str:
     if math.isnan(share.value):
         return f"{low} to {high} %"
     return f"{100 * share.value:.3g} %" + ("" if share.low == share.value == share.high else f" [{low}, {high}]")
+
+
+def number(value: float) -> str:
+    """Four digits, never as a power of ten below a billion.
+
+    >>> number(12844.2), number(0.42634), number(-37600.0)
+    ('12,844', '0.4263', '-37,600')
+    """
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
+
+
+def _tip(one: Estimate) -> str:
+    if math.isnan(one.value):
+        return f"{one.low:.2g} to {one.high:.2g}"
+    return f"{one.value:.2g}" + ("" if one.low == one.value == one.high else f" [{one.low:.2g}, {one.high:.2g}]")
 
 
 def _types(found: Outlook) -> str:
@@ -98,13 +113,11 @@ def _simulated(found: Outlook) -> list[str]:
 
 def _change(effect: Effect) -> str:
     change = effect.change
-    span = f"[{change.low:.3g}, {change.high:.3g}]"
+    span = f"[{number(change.low)}, {number(change.high)}]"
     if math.isnan(effect.before) or math.isnan(effect.after):
-        return (
-            f"curation changes it by {span}, over both ends of the shares ({effect.human:.4g} without synthetic text)"
-        )
+        return f"curation changes it by {span}, over both ends of the shares ({number(effect.human)} without synthetic text)"
     clear = "" if change.low > 0 or change.high < 0 or change.low == change.high == 0 else ", which may be chance"
     return (
-        f"{effect.before:.4g} as it was, {effect.after:.4g} after curation, {effect.human:.4g} without synthetic text "
-        f"(change {change.value:+.3g} {span}{clear})"
+        f"{number(effect.before)} as it was, {number(effect.after)} after curation, {number(effect.human)} without synthetic text "
+        f"(change {number(change.value)} {span}{clear})"
     )

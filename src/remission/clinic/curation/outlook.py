@@ -18,7 +18,7 @@ import numpy as np
 
 from remission.clinic.curation._outlook_laws import Frequencies
 from remission.clinic.curation._outlook_loops import Sizes, simulated, sizes
-from remission.clinic.curation._outlook_sample import Sample, stored
+from remission.clinic.curation._outlook_sample import MOST_BYTES, Sample, stored
 from remission.data import Floats
 from remission.errors import SpecError
 from remission.estimate import Estimate, mean_interval
@@ -87,7 +87,7 @@ class Effect:
 
     def table(self) -> dict[str, Any]:
         """As plain values, None for NaN."""
-        change = {key: _plain(value) for key, value in self.change.table().items()}
+        change = _finite(self.change)
         ends = {key: _plain(getattr(self, key)) for key in ("before", "after", "human")}
         return {"row": self.row, "method": self.method} | ends | {"change": change}
 
@@ -103,7 +103,8 @@ class Outlook:
         sample: of the corpus.
         curves, effects: the answer.
         long_run: loop -> row -> where it settles at the estimated share; NaN where that takes too long to say.
-        tips: loop -> temperature of sampling below which diversity runs away (law T1; equally frequent types); None: none known.
+        tips: loop -> temperature of sampling below which diversity runs away (law T1; equally frequent types), with its range
+            over the interval of the share; None where no law knows one.
         sizes: of the simulation, or None.
         notes: what a reader must know.
     """
@@ -116,7 +117,7 @@ class Outlook:
     curves: tuple[Curve, ...]
     effects: tuple[Effect, ...]
     long_run: dict[str, dict[str, float]]
-    tips: dict[str, float | None]
+    tips: dict[str, Estimate | None]
     sizes: Sizes | None = None
     notes: tuple[str, ...] = ()
 
@@ -133,15 +134,13 @@ class Outlook:
 
     def document(self) -> dict[str, Any]:
         """All of it as plain values for JSON."""
-        shares = {
-            name: {key: _plain(value) for key, value in getattr(self, name).table().items()}
-            for name in ("before", "after")
-        }
+        shares = {name: _finite(getattr(self, name)) for name in ("before", "after")}
         return {
             "generations": self.generations, **shares, "tokens": self.tokens, "sample": self.sample.table(),
             "assumed": ASSUMED, "curves": [one.table() for one in self.curves], "effects": self.table(),
             "long_run": {loop: {row: _plain(value) for row, value in rows.items()} for loop, rows in self.long_run.items()},
-            "tips": dict(self.tips), "simulation": None if self.sizes is None else self.sizes.table(),
+            "tips": {loop: None if one is None else _finite(one) for loop, one in self.tips.items()},
+            "simulation": None if self.sizes is None else self.sizes.table(),
             "notes": list(self.notes), "sentences": self.sentences(),
         }  # fmt: skip
 
@@ -189,11 +188,11 @@ def outlook(
     Raises:
         DataError: no text, or too little for so many generations.
         SpecError: a share outside 0 .. 1, fewer than 1 generation or 2 replicates or words.
+        StoreError: the folder cannot be written.
     """
     _check(before, after, generations, tokens, replicates)
     with tempfile.TemporaryDirectory() as aside:
         place = Path(aside) if folder is None else folder
-        place.mkdir(parents=True, exist_ok=True)
         sample, counts = stored(texts, place, seed)
         words = sample.tokens if tokens is None else tokens
         laws = Frequencies(np.array(counts) / sample.tokens, words, generations, sample.source(1))
@@ -210,7 +209,7 @@ def outlook(
         return Outlook(
             generations, before, after, words, sample, tuple(curves), tuple(effects),
             {name: laws.long_run(share) for name, share in middle.items()},
-            {name: laws.tips(share) for name, share in middle.items()}, chosen, _notes(sample, words, before, after),
+            {name: _tips(laws, one) for name, one in loops.items()}, chosen, _notes(sample, words, before, after),
         )  # fmt: skip
 
 
@@ -296,11 +295,14 @@ def _notes(sample: Sample, words: int, before: Estimate, after: Estimate) -> tup
     notes = []
     if sample.used < sample.given:
         notes.append(
-            f"{sample.used} of the {sample.given} texts given were used ({sample.bytes} bytes), picked at random; the others are empty or too many."
+            f"{sample.used:,} of the {sample.given:,} texts given were used ({sample.bytes:,} bytes): those with text in them, and no "
+            f"more than {MOST_BYTES:,} bytes, picked at random."
         )
+    if sample.level == "character":
+        notes.append("The texts have hardly any blanks: what is called a word here is a single character.")
     if words > _MANY * sample.tokens:
         notes.append(
-            f"A training set of {words} words holds types that the sample of {sample.tokens} has never seen. What happens to those is "
+            f"A training set of {words:,} words holds types that the sample of {sample.tokens:,} has never seen. What happens to those is "
             f"not in 'types.rare-recall'; 'types.once' says it for a type that comes once in a training set."
         )
     for name, one in (("before", before), ("after", after)):
@@ -309,6 +311,23 @@ def _notes(sample: Sample, words: int, before: Estimate, after: Estimate) -> tup
                 f"Only bounds of the share {name} curation are known, [{one.low:.3g}, {one.high:.3g}]; both ends are given."
             )
     return tuple(notes)
+
+
+def _tips(laws: Frequencies, share: Estimate) -> Estimate | None:
+    """The temperature at which a loop tips, over the interval of its share."""
+    low, high = laws.tips(share.low), laws.tips(share.high)
+    if low is None and high is None:
+        return None
+    value = math.nan if math.isnan(share.value) else laws.tips(share.value)
+    ends = (
+        share.low if low is None else low,
+        share.high if high is None else high,
+    )  # at 0 and 1 it is the share itself
+    return Estimate(share.value if value is None else value, *ends, share.level, "T1 at both ends of the share", 0)
+
+
+def _finite(one: Estimate) -> dict[str, Any]:
+    return {key: _plain(value) for key, value in one.table().items()}
 
 
 def _numbers(values: Floats) -> Numbers:
