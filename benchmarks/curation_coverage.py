@@ -10,6 +10,7 @@ something is synthetic and at least 94 % where nothing is.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import itertools
 import math
@@ -32,6 +33,16 @@ from remission.scored import Sample, Scored
 SHARES, AUROCS, SIZES, CALIBRATIONS = (0.0, 0.02, 0.1, 0.5), (0.75, 0.95), (500, 5000), (200, 1000)
 POLICIES: dict[str, Callable[[list[Cell]], Rules]] = {"exclude": exclude, "weigh": weigh, "cap": cap}
 WITHIN = 0.7  # correlation of the scores of a unit's calibration items
+
+
+@functools.cache
+def _law(gap: float, spread: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    from scipy.special import ndtr
+
+    grid = np.linspace(-9, gap + 9 * spread, 40_001)
+    values, place = np.unique(rounded((grid[1:] + grid[:-1]) / 2), return_inverse=True)
+    human, synthetic = (np.bincount(place, np.diff(ndtr(z))) for z in (grid, (grid - gap) / spread))
+    return values, human / human.sum(), synthetic / synthetic.sum()
 
 
 @dataclass(frozen=True)
@@ -79,15 +90,10 @@ class World:
         share = load("prevalence", "matched")().estimate(Scored(sample, human, synthetic))
         return Drawn(Cell.of(name, "kind", scores, human, synthetic, share, float(size)), scores, labels)
 
-    @functools.cached_property
+    @property
     def law(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Scores as a census rounds them with their probabilities among humans and synthetic documents."""
-        from scipy.special import ndtr
-
-        grid = np.unique(np.concatenate([np.linspace(-9, self.gap + 9 * self.spread, 40_001)]))
-        values, place = np.unique(rounded((grid[1:] + grid[:-1]) / 2), return_inverse=True)
-        human, synthetic = (np.bincount(place, np.diff(ndtr(z))) for z in (grid, (grid - self.gap) / self.spread))
-        return values, human / human.sum(), synthetic / synthetic.sum()
+        return _law(self.gap, self.spread)
 
     def truth(self, rule: Rule) -> tuple[float, float, float]:
         """What a rule leaves in the law of the corpus: residual share, weight kept and human weight lost, of a document."""
@@ -112,6 +118,35 @@ class Drawn:
         total = float(weights.sum())
         left = float(weights[self.synthetic].sum())
         return (left / total if total else math.nan), float((1 - weights)[~self.synthetic].sum())
+
+
+@dataclass(frozen=True)
+class Several:
+    """Strata of two kinds, shares from 0 to 20 %, each kind calibrated once for all of them."""
+
+    strata: int
+    n: int
+    calibration: int
+    auroc: float
+
+    def once(self, policy: str, rng: np.random.Generator) -> tuple[float, ...]:
+        """Of the whole corpus: expected held, value - truth, truth, half-width, the same held before curation."""
+        shares = np.linspace(0, 0.2, self.strata)
+        worlds = [World(share, self.auroc, self.n, self.calibration) for share in shares]
+        known = [(worlds[0].known(False, rng), worlds[0].known(True, rng)) for _ in "ab"]
+        cells = [
+            dataclasses.replace(world.draw(rng, f"{number}", known[kind]).cell, kind="ab"[kind])
+            for number, world in enumerate(worlds)
+            for kind in (0, 1)
+        ]
+        rules = POLICIES[policy](cells)
+        found = residual(cells, rules).whole
+        truths = [world.truth(rule) for world, rule in zip(np.repeat(np.array(worlds), 2), rules, strict=True)]
+        kept = sum(weight for _, weight, _ in truths)
+        truth = sum(left * weight for left, weight, _ in truths if weight > 0) / kept
+        after = found.after
+        half = (after.high - after.low) / 2
+        return holds(after, truth), after.value - truth, truth, half, holds(found.before, float(shares.mean()))
 
 
 def holds(found: Estimate, truth: float) -> float:
@@ -162,8 +197,23 @@ def main() -> None:
     parser.add_argument(
         "--spread", type=float, default=1.0, help="of synthetic scores; not 1: the log ratio is no line"
     )
+    parser.add_argument(
+        "--several", action="store_true", help="corpora of several strata and kinds instead, as a whole"
+    )
     options = parser.parse_args()
     runs = options.runs or (40 if options.quick else 400)
+    if options.several:
+        for policy, strata, n, auroc in itertools.product(options.policy or POLICIES, (2, 12), (100, 2000), AUROCS):
+            several = Several(strata, n, 500, auroc)
+            rng = np.random.default_rng([strata, n, int(100 * auroc)])
+            found = np.array([several.once(policy, rng) for _ in range(runs)])
+            held, off, truth, half, before = np.nanmean(found, axis=0)
+            print(
+                f"{policy:8s} {strata:3d} strata of 2 x {n:5d}, AUROC {auroc:.2f}: the whole is held in {100 * held:5.1f} % (before: "
+                f"{100 * before:5.1f} %), truth {100 * truth:5.2f} ({100 * off:+5.2f}) +-{100 * half:5.2f}",
+                flush=True,
+            )
+        return
     print(
         "policy  share AUROC documents calibr. items  holds: expected drawn  human lost  truth (bias)   half-width   dropped  human   "
         "corpora with something kept, time"

@@ -181,7 +181,7 @@ def inverted(seen: Seen, quantity: Quantity, level: float) -> Part:
     steps = np.linspace(0.0, 1.0, _STEPS)
     values = np.unique(np.concatenate([middle * (1 - steps**2), middle + (1 - middle) * steps**2]))
     distance = np.sqrt(_squared_distance(seen, quantity, values))
-    low, high = _ends(values, distance, middle, quantile)
+    low, high = (0.0 if end < 1e-12 else end for end in _ends(values, distance, middle, quantile))
     slope = quantity.slope(seen.point)
     at = np.clip(seen.point, 0.0, 1.0)[None, :]
     error = math.sqrt(max(float(slope @ seen.covariance(at)[0] @ slope), 0.0))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from remission.calibration.misfit import cells as quantile_edges
-from remission.calibration.ratio import density_ratio
 from remission.clinic.curation.cells import Cell, Kind, kinds
 from remission.clinic.curation.rules import Rule, Rules
 from remission.errors import DataError
@@ -44,7 +43,7 @@ def weigh(cells: Sequence[Cell]) -> Rules:
     """
     known = kinds(cells)
     ratios = {
-        name: _steps(kind.human, kind.synthetic) for name, kind in known.items() if kind.synthetic is not None
+        name: _steps(kind) for name, kind in known.items() if kind.synthetic is not None
     }  # a cell with bounds has them too when its scores are no mix: the panel's ratio is then still the best there is
     rules, notes = [], []
     for cell in cells:
@@ -78,11 +77,13 @@ def _posterior(share: float, ratio: Floats) -> Floats:
     return (1 - share) / (1 - share + share * ratio)
 
 
-def _steps(human: Sample, synthetic: Sample) -> tuple[Floats, Floats]:
+def _steps(kind: Kind) -> tuple[Floats, Floats]:
     """Edges (e,) and density ratios synthetic : human (e + 1,) between them, ascending."""
+    human, synthetic, logistic = kind.human, kind.synthetic, kind.ratio
+    assert synthetic is not None
+    assert logistic is not None
     units = min(int(one.units.max()) + 1 for one in (human, synthetic))
     edges = quantile_edges(human, synthetic, max(2, min(_BINS, units // _EACH)))
-    logistic = density_ratio(human, synthetic)
     shares, pulls = [], []
     total = sum(_binned(one, edges, np.ones(len(one))) for one in (human, synthetic))
     for one, of in ((human, 0.0), (synthetic, 1.0)):
