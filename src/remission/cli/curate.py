@@ -17,7 +17,9 @@ from remission.cli import _output as out
 @click.option("--policy", required=True, metavar="exclude|weigh|cap", help="What becomes of suspicious documents.")
 @click.option("--fdr", default=0.05, show_default=True, help="exclude: share of human documents among the dropped.")
 @click.option("--cap", default=0.1, show_default=True, help="cap: synthetic share that may be left in a stratum.")
-@click.option("--unjudged", default="keep", show_default=True, metavar="keep|drop", help="Documents nothing is said of.")
+@click.option(
+    "--unjudged", default="keep", show_default=True, metavar="keep|drop", help="Documents nothing is said of."
+)
 @click.option("--generations", default=10, show_default=True, help="How far the lab looks ahead.")
 @click.option("--simulate", is_flag=True, help="Also run loops on a small model of the corpus itself, about a minute.")
 @click.option("--name", default="curated corpus", show_default=True, help="Of the data set, for its card.")

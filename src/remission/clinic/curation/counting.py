@@ -15,6 +15,7 @@ from remission.clinic.census.kept import ARCHIVED, DECLARED, MARKED, OPEN, WHOLE
 from remission.clinic.census.receipts import bin_values, bins_of
 from remission.clinic.census.running import source_of
 from remission.clinic.curation.cells import Cell
+from remission.clinic.prevalence import REFUSED
 from remission.errors import DataError
 from remission.estimate import Estimate
 from remission.numerics.arrays import Words
@@ -48,6 +49,11 @@ def count(finding: Finding, calibrated: Calibrated, archive: Words) -> Counted:
     Raises:
         DataError: nothing was judged, or the census refuses to say how much of a stratum is synthetic.
     """
+    whole = finding.answer.whole
+    if whole.verdict == REFUSED:
+        raise DataError(
+            f"The census refuses to say how much is synthetic, so nothing can be curated by it: {whole.reason}."
+        )
     bins: dict[tuple[str, str], Counter[int]] = {}
     known: Counter[int] = Counter()
     copies, unjudged = 0, Counter[str]()

@@ -285,9 +285,11 @@ def _found(
         "in": account["in"], "kept": kept, "dropped": dropped + account["dropped"], "quarantined": account["quarantined"],
     }  # fmt: skip
     weight, squares = sum(one.weight for one in done), sum(one.squares for one in done)
-    before = _with_known(left.whole.before, counted.documents, counted.archived, counted.declared + counted.marked, level)
+    before = _with_known(
+        left.whole.before, counted.documents, counted.archived, counted.declared + counted.marked, level
+    )
     after = _with_known(left.whole.after, left.whole.weight, counted.archived, 0, level)
-    seen, told = _ahead(folder, wish, before, after)
+    seen, told = _ahead(folder, wish, before, after, weight / kept if kept else 0.0)
     return Curation(
         folder, wish, rules, counted, left, before, after, counts, dict(reasons.most_common()), weight,
         weight**2 / squares if squares else 0.0, seen, told, tuple(_warnings(counted, counts, wish, weight)),
@@ -305,17 +307,17 @@ def _with_known(share: Estimate, weight: float, human: float, synthetic: float, 
     return replace(mixed([size / total for size, _ in parts], [part for _, part in parts]), method=share.method)
 
 
-def _ahead(folder: Path, wish: Wish, before: Estimate, after: Estimate) -> tuple[Outlook | None, str]:
-    """What the lab predicts, from some of the kept texts."""
+def _ahead(folder: Path, wish: Wish, before: Estimate, after: Estimate, worth: float) -> tuple[Outlook | None, str]:
+    """What the lab predicts, from some of the kept texts; ``worth`` is the mean weight."""
     texts = list(_texts(folder, wish.seed))
     if not texts:
         return None, "The lab predicts nothing: no text is kept."
+    words = max(1, round(worth * _words(folder, texts)))
     try:
-        return outlook(
-            texts, before, after, wish.generations, simulate=wish.simulate, seed=wish.seed, tokens=_words(folder, texts)
-        ), ""
+        found = outlook(texts, before, after, wish.generations, tokens=words, simulate=wish.simulate, seed=wish.seed)
     except DataError as error:
         return None, f"The lab predicts nothing: {error}"
+    return found, ""
 
 
 def _texts(folder: Path, seed: int) -> Iterator[str]:

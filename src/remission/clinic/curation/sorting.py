@@ -305,9 +305,7 @@ class _Writer:
         with explained(self.path):
             if self._writer is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._writer = pq.ParquetWriter(
-                    self._aside, self._schema, compression="zstd", write_page_checksum=True
-                )
+                self._writer = pq.ParquetWriter(self._aside, self._schema, compression="zstd", write_page_checksum=True)
             self._writer.write_table(pa.concat_tables(self._held))
         self._held, self._size = [], 0
 
