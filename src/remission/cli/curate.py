@@ -46,8 +46,9 @@ def command(census: Path, output: Path, as_json: bool, **options: Any) -> None:
     engine = local(options["workers"])
     if options["engine"] == "ray":
         engine = lambda function, jobs: ray.supervise(function, jobs, options["address"])  # noqa: E731
-    with out.progress("curate", quiet=as_json) as progress:
-        found = curate(census, output, wish, engine, progress)
+    quiet = as_json or not wish.simulate
+    with out.progress("curate", quiet=as_json) as progress, out.progress("simulate", quiet=quiet) as ahead:
+        found = curate(census, output, wish, engine, progress, ahead)
     if options["html"] is not None:
         from remission.report.curation import write_page
 

@@ -216,7 +216,7 @@ def test_a_census_that_cannot_be_curated_is_refused(place: Path, tmp_path: Path)
 def test_a_census_whose_placebo_failed_is_refused(place: Path, tmp_path: Path) -> None:
     wrong = [{**row, "date": "2019-01-01"} for row in documents(120, 120)]
     census(place / "cal", written(tmp_path / "in", wrong), tmp_path / "census")
-    with pytest.raises(DataError, match="refuses to say.*placebo failed"):
+    with pytest.raises(DataError, match=r"refuses to say.*placebo failed"):
         curate(tmp_path / "census", tmp_path / "out", Wish("exclude"), inline)
 
 
@@ -235,7 +235,7 @@ def test_a_corpus_that_was_changed_after_its_census_is_refused(how: str, place: 
     else:
         shutil.rmtree(tmp_path / "cal")
         scoring._loaded.cache_clear()  # as in another process
-    with pytest.raises((DataError, StoreError), match="changed|cannot be read|no folder of a detector"):
+    with pytest.raises((DataError, StoreError), match=r"changed|cannot be read|no folder of a detector"):
         curate(tmp_path / "census", tmp_path / "out", Wish("exclude", generations=1), inline)
     assert not (tmp_path / "out" / "croissant.json").exists()
 

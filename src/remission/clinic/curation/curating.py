@@ -145,8 +145,9 @@ def local(workers: int = 1) -> Engine:
 
 
 def curate(
-    census: str | Path, folder: str | Path, wish: Wish, engine: Engine | None = None, progress: Progress | None = None
-) -> Curation:
+    census: str | Path, folder: str | Path, wish: Wish, engine: Engine | None = None, progress: Progress | None = None,
+    ahead: Progress | None = None,
+) -> Curation:  # fmt: skip
     """Make a training set of the corpus of a finished census.
 
     Every document of the census is kept or dropped with a reason; copies are dropped, archived documents kept, declared and
@@ -158,6 +159,7 @@ def curate(
         wish: what is asked.
         engine: where parts are sorted; by default one worker process here.
         progress: told (documents sorted, documents).
+        ahead: told how far the loops of ``simulate`` are.
 
     Raises:
         StoreError: no finished census, or a folder that holds something else.
@@ -182,7 +184,7 @@ def curate(
     _open(folder, deciding, wish)
     with _writing(folder):
         done = _sort(finding, deciding, folder, archive, engine or local(), progress)
-        found = _found(finding, folder, wish, rules, counted, left, done, level)
+        found = _found(finding, folder, wish, rules, counted, left, done, level, ahead)
         write_whole(folder / "curation.json", _record(found, finding, deciding))
         write_card(folder, _facts(found, finding))
     return found
@@ -268,7 +270,7 @@ def _sort(
 
 def _found(
     finding: Finding, folder: Path, wish: Wish, rules: Rules, counted: Counted, left: Residual, done: Sequence[Sorted],
-    level: float,
+    level: float, ahead: Progress | None,
 ) -> Curation:  # fmt: skip
     receipt = finding.census.receipt
     reasons: Counter[str] = Counter()
@@ -289,7 +291,7 @@ def _found(
         left.whole.before, counted.documents, counted.archived, counted.declared + counted.marked, level
     )
     after = _with_known(left.whole.after, left.whole.weight, counted.archived, 0, level)
-    seen, told = _ahead(folder, wish, before, after, weight / kept if kept else 0.0)
+    seen, told = _ahead(folder, wish, before, after, weight / kept if kept else 0.0, ahead)
     return Curation(
         folder, wish, rules, counted, left, before, after, counts, dict(reasons.most_common()), weight,
         weight**2 / squares if squares else 0.0, seen, told, tuple(_warnings(counted, counts, wish, weight)),
@@ -307,14 +309,18 @@ def _with_known(share: Estimate, weight: float, human: float, synthetic: float, 
     return replace(mixed([size / total for size, _ in parts], [part for _, part in parts]), method=share.method)
 
 
-def _ahead(folder: Path, wish: Wish, before: Estimate, after: Estimate, worth: float) -> tuple[Outlook | None, str]:
+def _ahead(
+    folder: Path, wish: Wish, before: Estimate, after: Estimate, worth: float, progress: Progress | None
+) -> tuple[Outlook | None, str]:
     """What the lab predicts, from some of the kept texts; ``worth`` is the mean weight."""
     texts = list(_texts(folder, wish.seed))
     if not texts:
         return None, "The lab predicts nothing: no text is kept."
     words = max(1, round(worth * _words(folder, texts)))
     try:
-        found = outlook(texts, before, after, wish.generations, tokens=words, simulate=wish.simulate, seed=wish.seed)
+        found = outlook(
+            texts, before, after, wish.generations, tokens=words, simulate=wish.simulate, seed=wish.seed, progress=progress
+        )
     except DataError as error:
         return None, f"The lab predicts nothing: {error}"
     return found, ""
