@@ -122,7 +122,7 @@ def test_the_outlook_is_what_the_loop_of_its_own_corpus_shows(tmp_path):
             """,
             400,
         )
-        for row in ("types.alive", "types.recall", "types.rare-recall", "heterozygosity"):
+        for row in ("types.alive", "types.recall", "types.rare-recall", "types.lost", "heterozygosity"):
             assert_agrees(rows[row][:, -1], found.curve(name, row).values[-1], f"{name} {row}")
 
 
@@ -155,6 +155,9 @@ def test_thresholds_in_words():
         "below 0.8 [0.75, 0.85] before curation, below 0.2 [0.15, 0.25] after" in line for line in found.sentences()
     )
     assert found.tips["human"] is None
+    for row in ("types.alive", "types.lost", "types.rare-recall"):
+        late = outlook(texts(), BEFORE, AFTER, 400).curve("before", row)
+        assert found.long_run["before"][row] == pytest.approx(late.values[-1], rel=1e-6)
     assert any("no tipping point short of 100 %" in line for line in found.sentences())
     whole = outlook(texts(), share(1.0), AFTER, 4)
     assert whole.long_run["before"]["types.once"] == whole.long_run["before"]["heterozygosity.kept"] == 0.0

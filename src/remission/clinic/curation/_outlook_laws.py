@@ -66,6 +66,16 @@ def alive(p: Floats, n: float, weight: Floats) -> Floats:
     return np.asarray(-np.expm1(-n * np.outer(weight, values)) @ times, np.float64)
 
 
+def lost(p: Floats, n: float, weight: Floats) -> Floats:
+    """Expected real probability of the types that are not alive, for every weight c (T,): sum_i p_i exp(-n p_i c). Upper bound.
+
+    >>> lost(np.array([0.5, 0.5]), 4, weights(0.0, 2)).round(4)
+    array([0.1353, 0.1353])
+    """
+    values, times = np.unique(p, return_counts=True)
+    return np.asarray(np.exp(-n * np.outer(weight, values)) @ (values * times), np.float64)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Frequencies:
     """The unigram law of a sample and the training sets that are drawn from it.
@@ -113,6 +123,7 @@ class Frequencies:
         return {
             "types.alive": living, "types.recall": living / self.p.size,
             "types.rare-recall": alive(self.p[rare], self.n, weight) / int(rare.sum()),
+            "types.lost": lost(self.p, self.n, weight),
             "types.once": -np.expm1(-weight),
         }  # fmt: skip
 
@@ -124,7 +135,8 @@ class Frequencies:
         weight = np.array([limit(1.0 - human / self.n)])
         found = {row: float(values[0]) for row, values in self.types(weight).items()}
         if human == 0:
-            found["types.alive"], found["types.recall"] = 1.0, 1.0 / self.p.size  # one type is left in the end
+            once = {"types.alive": 1.0, "types.recall": 1.0 / self.p.size, "types.lost": 1.0 - float(self.p @ self.p)}
+            found |= once  # one type is left in the end, each with its own probability
         return found | {"heterozygosity.kept": fixed_point(human, self.n - human)}
 
     def tips(self, share: float) -> float | None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _CLOSE = 3  # times the words of the sample, up to which its rare types are rare in a training set as well
 NAMES = {
     "types.alive": "types alive", "types.recall": "share of types alive", "types.rare-recall": "share of the rarer half of the types alive",
+    "types.lost": "probability of the types that are gone",
     "types.once": "chance that a type expected once per training set is alive", "types.tail": "probability on rare types, of what it was",
     "distinct.1": "distinct words", "distinct.2": "distinct pairs of words", "distinct.3": "distinct triples of words",
     "entropy": "entropy (nats)", "perplexity": "perplexity of held-out text", "heterozygosity": "chance that two words differ",

@@ -45,7 +45,7 @@ class Curve:
         row: as metrics name it, such as ``types.rare-recall``; ``types.once`` is the chance that a type which comes once in a
             training set, in the mean, is alive.
         method: ``law`` or ``simulated``; law: the name of the law, else empty.
-        scale: of a law: ``mean`` (exact), or ``bound`` (a lower bound on the mean, off by O(1/n)).
+        scale: of a law: ``mean`` (exact), or ``bound`` (on the mean, off by O(1/n): an upper one for ``types.lost``, else lower).
         values: at the estimated share, shape (T,); NaN where only bounds of the share are known.
         low, high: of a law, the range over the interval of the share; simulated, the interval of the mean over replicates
             at the estimated share, or what the intervals at both ends of the share span when it is NaN.
