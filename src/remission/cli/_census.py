@@ -190,3 +190,30 @@ def show_cost(found: Any) -> None:
     click.echo(
         f"full scan: about {hours.value:,.3g} worker-hours ({hours.low:,.3g} to {hours.high:,.3g}) on workers like these{price}"
     )
+
+
+def verified(folder: Path, paths: tuple[str, ...], key: str | None, inputs: bool, as_json: bool) -> int:
+    """Check a finished census and say what is wrong with it; the exit code."""
+    from remission.clinic.census.manifest import NAME, SIGNATURE, verify
+    from remission.clinic.census.signing import public_key, signer_of
+    from remission.errors import StoreError
+
+    if paths:
+        raise SpecError("--verify takes the folder of a finished census and no PATHs. Give one or the other.")
+    wanted = None if key is None else public_key(key)
+    try:
+        faults = verify(folder, inputs, wanted)
+    except StoreError as error:
+        if not (folder / NAME).is_file():
+            raise
+        faults = [{"kind": "manifest changed", "what": str(error)}]
+    signer = signer_of(folder / SIGNATURE)
+    if as_json:
+        out.as_json("census-verification", {"census": str(folder), "faults": faults, "signed_by": signer})
+        return 1 if faults else 0
+    for fault in faults:
+        click.echo(f"{fault['kind']}: {fault['what']}")
+    signed = "not signed" if signer is None else f"signed by {signer}"
+    asked = "" if signer is None or wanted is not None else " (whose that is, only --signed-by can check)"
+    click.echo(f"{folder}: {f'{len(faults):,} faults' if faults else 'as its manifest says'}; {signed}{asked}")
+    return 1 if faults else 0

@@ -10,12 +10,13 @@ import click
 from remission.cli import _census as show
 from remission.cli import _output as out
 from remission.cli._watermark import no_key
+from remission.errors import SpecError
 
 
 @click.command("census", short_help="How much of a whole corpus is synthetic; nothing lost, nothing twice.")
 @no_key
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--detector", type=click.Path(path_type=Path), required=True, help="A calibrated detector.")
+@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.option("--detector", type=click.Path(path_type=Path), help="A calibrated detector.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("census"), show_default=True)
 @click.option(
     "--by", default="", metavar="FIELD,...", help="A row for every value; month and year are those of 'date'."
@@ -51,18 +52,34 @@ from remission.cli._watermark import no_key
 @click.option("--domain", default="domain", show_default=True, help="The field with the domain.")
 @click.option("--domain-is", default="", metavar="NAME", help="The domain of all documents, whatever they say.")
 @click.option("--where", multiple=True, metavar="FIELD=VALUE", help="Only such rows; again for another value.")
+@click.option("--sign", type=click.Path(path_type=Path), metavar="KEY", help="Sign the manifest with a private key.")
+@click.option(
+    "--verify", "looked_at", type=click.Path(path_type=Path), metavar="CENSUS", help="Check a finished census."
+)
+@click.option("--signed-by", metavar="PUBLIC", help="With --verify: the public key that must have signed it.")
+@click.option("--inputs", is_flag=True, help="With --verify: also read the files of the corpus again.")
 @click.option("--html", type=click.Path(path_type=Path), help="Also write a page.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(paths: tuple[str, ...], detector: Path, output: Path, as_json: bool, **options: Any) -> None:
+def command(paths: tuple[str, ...], detector: Path | None, output: Path, as_json: bool, **options: Any) -> int:
     """How much of the documents in PATHs is synthetic, by a calibrated detector and all other evidence there is.
 
     Reads Parquet, JSONL, CSV, text, WARC and saved Hugging Face data sets of any size. Every row is scored, dropped on request or
     set aside by name, once; the folder holds a Parquet file of scores for each unit of work and, at the end, manifest.json.
-    Stopped at any moment, the same command goes on. What the number means: docs/census.md.
+    Stopped at any moment, the same command goes on. `--verify CENSUS` checks a finished one instead, down to its rows; the exit
+    code is 1 when something is not as its manifest says. What the number means: docs/census.md.
     """
+    if options["looked_at"] is not None:
+        return show.verified(options["looked_at"], paths, options["signed_by"], options["inputs"], as_json)
+    if not paths or detector is None:
+        raise SpecError("A census needs PATHs and a --detector (or --verify and the folder of a finished one).")
+    if options["signed_by"] is not None or options["inputs"]:
+        raise SpecError("--signed-by and --inputs belong to --verify.")
     from remission.clinic.census.asking import Question, take_census
+    from remission.clinic.census.manifest import NAME, SIGNATURE
     from remission.clinic.census.scoring import Judge
+    from remission.clinic.census.signing import sign
     from remission.clinic.prevalence import Wish
+    from remission.gold.signing import load_signer
 
     judge = Judge.load(detector)
     config = show.config_of(options, judge.columns)
@@ -72,15 +89,20 @@ def command(paths: tuple[str, ...], detector: Path, output: Path, as_json: bool,
         options["rate"], options["price"],
     )  # fmt: skip
     engine = show.engine_of(options)
+    if options["sign"] is not None:
+        load_signer(options["sign"])  # before hours of work
     with out.progress("census", quiet=as_json) as progress:
         found = take_census(paths, question, output, config, engine, progress)
+    if options["sign"] is not None:
+        sign(output / NAME, output / SIGNATURE, options["sign"])
     if options["html"] is not None:
         from remission.report.census import write_page
 
         write_page(options["html"], found.document())
     if as_json:
         out.as_json("census", found.document())
-        return
+        return 0
     show.show(found)
     count = len(found.census.manifest.parts)
     click.echo(f"census: {found.census.folder} ({count:,} part{'s' if count != 1 else ''}, manifest.json)")
+    return 0

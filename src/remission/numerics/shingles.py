@@ -23,10 +23,22 @@ def shingles(codes: Words, starts: Integers, words: int) -> tuple[Words, Integer
         without words.
     """
     reading = read(codes, starts)
+    _long_words(reading.hashes, reading.chars, reading.ends)
     out = np.empty(reading.hashes.size, np.uint64)
     places = np.zeros(starts.size, np.int64)
     _shingles(reading.hashes, reading.kind, reading.starts, words, out, places)
     return out[: places[-1]].copy(), places
+
+
+@jit()
+def _long_words(hashes, chars, ends):  # type: ignore[no-untyped-def]
+    """Runs of letters that are too long for words, which all have the hash 0, get hashes of their own, in place."""
+    for j in range(hashes.size):
+        if hashes[j] == 0:
+            word = np.uint64(ends[j + 1] - ends[j])
+            for i in range(ends[j], ends[j + 1]):
+                word = (word ^ np.uint64(chars[i])) * np.uint64(0x100000001B3)
+            hashes[j] = mix(word) | np.uint64(1)
 
 
 @jit()

@@ -137,7 +137,7 @@ def test_the_damage_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ("what", "why", "limits"),
     [
         ("KILL", "its worker process died", Limits()),
-        ("HANG", "not done after", Limits(seconds=1.0)),
+        ("HANG", "not done after", Limits(seconds=1.5)),
         ("SWELL", "out of memory", Limits(memory=512 << 20)),
     ],
 )
@@ -149,7 +149,7 @@ def test_a_document_that_ends_its_worker_costs_its_row_group_and_no_more(
     content[120]["text"] = f"{what} ME"
     parquet(tmp_path / "in" / "a.parquet", content, group=50)
     jsonl(tmp_path / "in" / "b.jsonl", rows(20, 200))
-    config = Config(size=1500)
+    config = Config(size=1500, copies="exact")  # sketches are slow to load, and the deadline is short
     census = run_census([tmp_path / "in"], POISONED, tmp_path / "out", config, local_engine(1, limits))
     assert census.receipt.kept == 170
     (lost,) = [row for row in table_of(census) if row[3] == "quarantined"]
@@ -166,13 +166,13 @@ def test_a_unit_that_ends_its_worker_is_cut_until_one_row_group_is_left(tmp_path
     parquet(tmp_path / "a.parquet", content, group=50)
     jsonl(tmp_path / "b.jsonl", rows(20, 200))
     files = [tmp_path / "a.parquet", tmp_path / "b.jsonl"]
-    census = run_census(files, POISONED, tmp_path / "out", Config(), local_engine(1))
+    census = run_census(files, POISONED, tmp_path / "out", Config(copies="exact"), local_engine(1))
     assert (census.receipt.kept, len(census.manifest.parts)) == (170, 7)  # 4 that hold rows, 3 that were cut
     (lost,) = [row for row in table_of(census) if row[3] == "quarantined"]
     assert (lost[1], lost[2]) == (101, 50)
     part = next(path for path in part_files(tmp_path / "out", census.manifest) if read_rows(path).num_rows == 100)
     part.unlink()  # as if it had been stopped before the half that can be done was done
-    again = run_census(files, POISONED, tmp_path / "out", Config(), local_engine(1))
+    again = run_census(files, POISONED, tmp_path / "out", Config(copies="exact"), local_engine(1))
     assert again.manifest == census.manifest
     assert verify(tmp_path / "out") == []
 
@@ -255,7 +255,7 @@ def _with_other_rows(folder: Path, path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("how", "fault"),
-    [("bit", "part changed"), ("group", "groups changed"), ("gone", "part missing"), ("swapped", "part changed"), ("rows", "rows changed"),
+    [("bit", "part changed"), ("group", "groups missing or changed"), ("gone", "part missing"), ("swapped", "part changed"), ("rows", "rows changed"),
      ("resealed", "receipts do not add up")],
 )  # fmt: skip
 def test_verification_finds_what_was_changed(how: str, fault: str, tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ def test_a_row_that_is_unaccounted_for_fails_the_run(tmp_path: Path, monkeypatch
         Receipt(3, 2, strata={"all": Stratum(2, 0, Counter({"short": 2}))}).check("unit x")
     with pytest.raises(RemissionError, match="documents of the stratum 'all'"):
         Receipt(2, 2, strata={"all": Stratum(2)}).check("unit x")
-    from remission.clinic.census import process as processing
+    from remission.clinic.census import tally as processing
 
     path = jsonl(tmp_path / "a.jsonl", [*rows(5), {"text": None}])
     monkeypatch.setattr(processing.Tally, "aside", lambda self, span, aside: processing._rows(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,7 +31,9 @@ class CensusRow(Row):
     Attributes:
         n_copies: documents left out because their content came before.
         n_declared, n_archived, n_marked: documents that declare they are synthetic, lie in the archive of human documents, or
-            are called watermarked; they are part of the share without their scores.
+            are called watermarked; they are part of the share, and their scores are not asked. Where the detector cannot
+            judge some documents of unknown origin, those of known origin that it cannot judge are left out like them (they
+            count as abstained): else the share would be that of a choice which favours one side.
         detected: the share among the other documents, by their scores alone.
         documents: in a sample, how many documents (contents) of the stratum there are in the corpus.
     """
@@ -114,7 +117,7 @@ def answer(kept: Kept, calibrated: Calibrated, wish: Wish | None = None, samplin
     known = whole.not_judged["known"]
     overlap = {"verdict": "dropped" if known else "passed", "n": known}
     checks = {"placebo": placebo, "shift": shift, "overlap": overlap}
-    return Answer(tuple(rows), checks, tuple(_warnings(rows[0], placebo, wish, whole)))
+    return Answer(tuple(rows), checks, tuple(_warnings(rows[0], placebo, wish, whole, sampling)))
 
 
 def _row(
@@ -123,11 +126,12 @@ def _row(
 ) -> CensusRow:  # fmt: skip
     tally = kept.tallies[name]
     row = shares.row_of(view, wish, name, chosen & (kept.known == OPEN))
+    known = known_in(tally)
     rest = sum(tally.not_judged[reason] for reason in UNCALIBRATED)
-    abstained = sum(tally.not_judged.values()) - rest
+    abstained = sum(tally.not_judged.values()) - rest + sum((tally.known + tally.unscored - known).values())
     found = CensusRow(
-        row.stratum, row.share, row.verdict, row.reason, tally.judged + sum(tally.known.values()), abstained, rest, row.fpr,
-        row.tpr, row.shift, tally.copies, tally.known[DECLARED], tally.known[ARCHIVED], tally.known[MARKED],
+        row.stratum, row.share, row.verdict, row.reason, tally.judged + sum(known.values()), abstained, rest, row.fpr,
+        row.tpr, row.shift, tally.copies, known[DECLARED], known[ARCHIVED], known[MARKED],
         documents=documents_in(tally, sampling, kept.files, wish.level),
     )  # fmt: skip
     if placebo["verdict"] == "failed":
@@ -138,15 +142,21 @@ def _row(
         nothing = Estimate(math.nan, math.nan, math.nan, wish.level, "none", found.n)
         return replace(found, share=nothing, verdict=shares.REFUSED, reason=reason)
     found = replace(found, share=replace(found.share, n=found.n))
-    return _with_known(found, kept, view, chosen, wish) if sum(tally.known.values()) else found
+    return _with_known(found, kept, view, chosen, wish) if known else found
+
+
+def known_in(tally: Tallies) -> Counter[int]:
+    """Documents of known origin that are part of the share: those that can be judged; all, where the others can be."""
+    return tally.known if tally.not_judged else tally.known + tally.unscored
 
 
 def _with_known(row: CensusRow, kept: Kept, view: _KeptView, chosen: Booleans, wish: Wish) -> CensusRow:
     """The share among documents that only the score can tell, and the known ones, by weight."""
-    level = wish.level
+    level, tally = wish.level, kept.tallies[row.stratum]
     weights, parts = [], []
+    fit = np.isfinite(kept.score) if tally.not_judged else np.ones(kept.score.size, bool)
     for known in (OPEN, DECLARED, ARCHIVED, MARKED):
-        here = chosen & (view.usable if known == OPEN else kept.known == known)
+        here = chosen & (view.usable if known == OPEN else fit & (kept.known == known))
         if not here.any():
             continue
         n = int(here.sum())
@@ -154,7 +164,7 @@ def _with_known(row: CensusRow, kept: Kept, view: _KeptView, chosen: Booleans, w
         if known == OPEN:
             parts.append(row.share)
         elif known == MARKED and kept.marking is not None:
-            parts.append(genuine(kept.marking, n, level))
+            parts.append(genuine(kept.marking, tally, level))
         else:
             value = 1.0 if known == DECLARED else 0.0
             parts.append(Estimate(value, value, value, level, "known", n))
@@ -165,19 +175,27 @@ def _with_known(row: CensusRow, kept: Kept, view: _KeptView, chosen: Booleans, w
     return replace(row, share=share, verdict=verdict, detected=row.share)
 
 
-def genuine(marking: Marking, n: int, level: float) -> Estimate:
-    """The share of n documents called watermarked that really are: false ones are Poisson with a mean of at most tested x cut."""
+def genuine(marking: Marking, tally: Tallies, level: float) -> Estimate:
+    """The share of the documents called watermarked that are: false ones are Poisson, their mean at most tested x cut."""
     from scipy.stats import poisson
 
-    share = marking.false / max(1, marking.found)
-    most = float(poisson.ppf(0.5 + level / 2, marking.false * n / max(1, marking.found)))
-    return Estimate(1 - share, max(0.0, 1 - most / n), 1.0, level, "marked", n)
+    n = tally.marked
+    false = min(tally.tested * 10.0**marking.cut, float(n))
+    most = float(poisson.ppf(0.5 + level / 2, false))
+    return Estimate(1 - false / n, max(0.0, 1 - most / n), 1.0, level, "marked", n)
 
 
 def documents_in(tally: Tallies, sampling: Sampling | None, files: int, level: float) -> Estimate | None:
     """How many contents the corpus has, from a sample (Horvitz and Thompson, 1952); None where all was looked at.
 
-    ``files`` were read; they count as drawn at random without replacement.
+    In a sample of files, which count as drawn at random without replacement, a content that lies in several files counts up
+    to once in each: how often it does in the others is not known.
+
+    Args:
+        tally: of the sample.
+        sampling: with the probability that files really had.
+        files: how many were read.
+        level: of the interval.
     """
     from scipy.stats import norm, t
 
@@ -190,14 +208,16 @@ def documents_in(tally: Tallies, sampling: Sampling | None, files: int, level: f
         totals = np.zeros(files)
         totals[: len(tally.files)] = list(tally.files.values())  # already what they stand for
         quantile = float(t.ppf(0.5 + level / 2, files - 1))
-        variance += files * (1 - sampling.files) * float(np.var(totals, ddof=1))
+        variance = variance / sampling.files + files * (1 - sampling.files) * float(np.var(totals, ddof=1))
     half = quantile * math.sqrt(variance)
     return Estimate(
         tally.weight, max(float(tally.n), tally.weight - half), tally.weight + half, level, "sampled", tally.n
     )
 
 
-def _warnings(whole: Row, placebo: Mapping[str, Any], wish: Wish, tally: Tallies) -> list[str]:
+def _warnings(
+    whole: Row, placebo: Mapping[str, Any], wish: Wish, tally: Tallies, sampling: Sampling | None
+) -> list[str]:
     found = list(shares.warnings_of(whole, {"placebo": placebo}, wish))
     known = tally.not_judged["known"]
     if known:
@@ -206,5 +226,16 @@ def _warnings(whole: Row, placebo: Mapping[str, Any], wish: Wish, tally: Tallies
         found.append(
             f"{tally.conflicts:,} documents lie in the archive of human documents and are declared synthetic or called watermarked. "
             "They count as human; look at them."
+        )
+    left = sum((tally.known + tally.unscored - known_in(tally)).values())
+    if left:
+        found.append(
+            f"{left:,} documents of known origin cannot be judged. Like the {sum(tally.not_judged.values()):,} others that cannot "
+            "be, they are not part of the share."
+        )
+    if sampling is not None and sampling.files < 1:
+        found.append(
+            "Only some files were read: copies of a document that lie in different files cannot all be known, so documents that "
+            "are copied often count more than once."
         )
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,18 +14,16 @@ import numpy as np
 from remission.clinic.census.answering import answer, check_wish
 from remission.clinic.census.costs import Cost, full_scan
 from remission.clinic.census.kept import Kept
-from remission.clinic.census.manifest import read_manifest
+from remission.clinic.census.manifest import ANSWER, read_manifest
 from remission.clinic.census.marks import Marked
 from remission.clinic.census.parts import write_whole
-from remission.clinic.census.running import Census, Engine, Progress, kept_of, run_census
+from remission.clinic.census.running import Census, Engine, Progress, kept_of, run_census, timings_in
 from remission.clinic.census.scoring import Judge, Scorer
 from remission.clinic.census.units import Config
 from remission.clinic.keys import load_keys
 from remission.clinic.prevalence import Answer, Wish
 from remission.errors import SpecError, StoreError
 from remission.numerics.arrays import Words
-
-ANSWER = "answer.json"
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Question:
         return {
             "detector": str(self.detector.resolve()), "estimator": self.wish.estimator, "level": self.wish.level,
             "archive": None if self.archive is None else str(self.archive.resolve()), "certified": self.certified,
-            "rate": self.rate, "watermarks": self.profiles is not None,
+            "rate": self.rate, "price": self.price,
         }  # fmt: skip
 
 
@@ -101,7 +100,7 @@ class Finding:
         if not sampling.everything:
             sample = sampling.table() | {"cost": None if self.cost is None else self.cost.table()}
         return {
-            "census": told["census"], "detector": str(self.question.detector), "detector_hash": self.detector_hash, "asked": self.question.table(),
+            "census": told["census"], "detector": str(self.question.detector), "detector_hash": self.detector_hash, "asked": self.question.table() | {"watermarks": self.census.manifest.marks},
             "by": list(self.config.by), "strata": [row.table() for row in self.answer.rows], "checks": self.answer.checks,
             "accounting": told["accounting"], "copies": told["copies"],
             "watermarks": None if self.kept.marking is None else self.kept.marking.table(),
@@ -125,21 +124,35 @@ def take_census(
     notes: list[str] = []
     if question.profiles is not None:
         scorer, notes = Marked.load(judge, question.profiles, load_keys(question.keys))
-    archive = archived(question)
-    if archive.size and config.copies == "none":
+    if question.archive is not None and config.copies == "none":
         raise SpecError("To find documents of an archive their contents must be known: not with copies = none.")
+    if question.archive is not None and judge.takes == "picture":
+        raise SpecError(
+            "Documents of an archive are known by their bytes, and this detector takes pictures apart. Leave it out."
+        )
+    archive = archived(question)
     census = run_census(paths, scorer, folder, config, engine, progress)
     finding = _finding(census, judge, question, config, archive, tuple(notes))
     content = {"schema": "remission/census-answer/1", **finding.document()}
-    write_whole(folder / ANSWER, json.dumps(content | {"found_done": 0}, indent=1, sort_keys=True))
+    content["found_done"] = 0  # of this run, not of the census
+    write_whole(folder / ANSWER, json.dumps(_finite(content), indent=1, sort_keys=True, allow_nan=False))
     return finding
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no word for NaN and infinity."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _finding(
     census: Census, judge: Judge, question: Question, config: Config, archive: Words, notes: tuple[str, ...]
 ) -> Finding:
     kept = kept_of(census.folder, census.manifest, archive, question.rate)
-    found = answer(kept, judge.calibrated, question.wish, config.sampling)
+    found = answer(kept, judge.calibrated, question.wish, census.manifest.sampling)
     cost = None if config.sampling.everything else full_scan(census, question.price, question.wish.level)
     return Finding(census, question, config, kept, found, cost, archive.size, notes, judge.content)
 
@@ -151,18 +164,24 @@ def reopen(folder: str | Path) -> Finding:
         StoreError: no finished census, or no answer beside it, or another detector.
     """
     folder = Path(folder)
-    manifest = read_manifest(folder)
-    told = read_answer(folder)
-    asked = told["asked"]
-    config = Config.of(manifest.config)
-    judge = Judge.load(asked["detector"])
-    wish = Wish(config.by, asked["estimator"], asked["level"], 0, config.before)
-    archive = None if asked["archive"] is None else Path(asked["archive"])
-    question = Question(Path(asked["detector"]), wish, None, (), archive, asked["certified"], asked["rate"])
-    if judge.content != told["detector_hash"]:
-        raise StoreError(f"The detector in '{asked['detector']}' is not the one of this census. Run the census again.")
-    census = Census(folder, manifest, manifest.receipt, len(manifest.parts))
-    return _finding(census, judge, question, config, archived(question), ())
+    manifest, told = read_manifest(folder), read_answer(folder)
+    try:
+        asked = told["asked"]
+        config = Config.of(manifest.config)
+        wish = Wish(config.by, asked["estimator"], asked["level"], 0, config.before)
+        archive = None if asked["archive"] is None else Path(asked["archive"])
+        question = Question(
+            Path(asked["detector"]), wish, None, (), archive, asked["certified"], asked["rate"], asked["price"]
+        )
+        known, notes = told["detector_hash"], tuple(told["notes"])
+    except (KeyError, TypeError) as error:
+        raise StoreError(f"'{folder / ANSWER}' is damaged ({type(error).__name__}). Run the census again.") from None
+    judge = Judge.load(question.detector)
+    if judge.content != known:
+        raise StoreError(f"The detector in '{question.detector}' is not the one of this census. Run the census again.")
+    timed = {name: row for name, row in timings_in(folder).items() if name in manifest.parts}
+    census = Census(folder, manifest, manifest.receipt, len(manifest.parts), timed)
+    return _finding(census, judge, question, config, archived(question), notes)
 
 
 def read_answer(folder: Path) -> dict[str, Any]:
@@ -175,7 +194,7 @@ def read_answer(folder: Path) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError) as error:
         raise StoreError(f"'{folder / ANSWER}' is damaged ({type(error).__name__}). Run the census again.") from None
-    if found.get("schema") != "remission/census-answer/1":
+    if not isinstance(found, dict) or found.get("schema") != "remission/census-answer/1":
         raise StoreError(f"'{folder / ANSWER}' is no answer of a census. Run the census again.")
     return found
 

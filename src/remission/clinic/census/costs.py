@@ -10,7 +10,6 @@ import numpy as np
 
 from remission.clinic.census.parts import part_path, receipt_of
 from remission.clinic.census.running import Census
-from remission.clinic.census.units import Config
 from remission.estimate import Estimate
 from remission.numerics.arrays import Floats
 
@@ -37,10 +36,12 @@ class Cost:
 
 
 def full_scan(census: Census, price: float | None = None, level: float = 0.95) -> Cost | None:
-    """What a census of everything takes, from the parts that were made now; None where fewer than two were.
+    """What a census of everything takes, from timed parts; None where there are fewer than two.
 
-    Reading goes by bytes, scoring by documents; both rates are ratios of totals, with Student's interval by a jackknife over
-    parts. How many documents there are is estimated from the sample.
+    Some work goes by bytes (reading, drawing), some by documents (scoring, hashing, writing). Both rates and the number of
+    documents in a byte are ratios of totals, with Student's interval by a jackknife over parts (Cochran, Sampling Techniques,
+    1977, 6.17). Not in it: the pass that looks for copies in the end. Where strata are drawn at different rates, documents of
+    all of them count as equally long to score.
 
     Args:
         census: of a sample.
@@ -49,25 +50,24 @@ def full_scan(census: Census, price: float | None = None, level: float = 0.95) -
     """
     from scipy.stats import t
 
-    rows = np.array(
-        [(*times, receipt_of(part_path(census.folder, name)).kept) for name, times in sorted(census.timed.items())]
-    )
+    manifest, sampling = census.manifest, census.manifest.sampling
+    rows = []
+    for name, times in sorted(census.timed.items()):
+        receipt = receipt_of(part_path(census.folder, name))
+        there = sum(stratum.n / sampling.probability(key) for key, stratum in receipt.strata.items())
+        rows.append((*times, receipt.kept, there))
     if len(rows) < 2:
         return None
-    manifest, sampling = census.manifest, Config.of(census.manifest.config).sampling
+    parts, k = np.array(rows), len(rows)
     total = float(sum(size for _, size in manifest.inputs.values()) + sum(size for _, size in manifest.unread))
-    documents = sum(
-        stratum.n / (sampling.probability(name) * sampling.files) for name, stratum in census.receipt.strata.items()
-    )
-    hours = _hours(rows.sum(axis=0), total, documents)
-    others = np.array([_hours(rows.sum(axis=0) - row, total, documents) for row in rows])
-    k = len(rows)
+    hours = _hours(parts.sum(axis=0), total)
+    others = np.array([_hours(parts.sum(axis=0) - row, total) for row in parts])
     error = math.sqrt((k - 1) / k * float(((others - others.mean()) ** 2).sum()))
     half = float(t.ppf(0.5 + level / 2, k - 1)) * error
     return Cost(Estimate(hours, max(0.0, hours - half), hours + half, level, "parts", k), price, k)
 
 
-def _hours(sums: Floats, total: float, documents: float) -> float:
-    """Of totals over parts: bytes, seconds of reading, seconds of scoring, documents that were scored."""
-    size, reading, scoring, scored = sums
-    return float(reading * total / max(size, 1.0) + scoring * documents / max(scored, 1.0)) / 3600
+def _hours(sums: Floats, total: float) -> float:
+    """Of totals over parts: bytes, seconds for them, seconds for documents, documents scored, documents there were."""
+    size, reading, scoring, scored, there = sums
+    return float((reading + scoring * there / max(scored, 1.0)) * total / max(size, 1.0)) / 3600

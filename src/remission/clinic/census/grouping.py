@@ -1,28 +1,29 @@
 """Copies and near-duplicates over a whole census: which document is the first of its content, and what belongs together.
 
 Parts hold a hash and sketch keys of every document; this pass sorts them, one column at a time, and writes beside every part
-a file of groups with a row for each of its kept documents, in order. It needs about 30 bytes of memory for a document.
+a file of groups with a row for each of its kept documents, in order. It holds about MEMORY_WORDS bytes for a document.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from remission.clinic.census.parts import BAND_NAMES, explained, part_path, read_rows, sync_folder
-from remission.clinic.census.process import KEPT
+from remission.clinic.census.tally import KEPT
 from remission.errors import StoreError
 from remission.numerics.arrays import Integers, Words
 from remission.numerics.linking import clusters, link
 
 FIRST, FIRST_HERE, COPY = 0, 1, 2  # of its content in the census; in its stratum only; neither
-AT_ONCE = 1 << 25  # keys of a column that are sorted at once
+AT_ONCE = 1 << 23  # keys of a column that are sorted at once
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Groups:
         copies: those with the very content of an earlier one.
         clusters: groups of two or more different contents that are near-duplicates; ``clustered``: contents in them;
             ``largest``: of the largest.
-        sha256: over all files of groups.
+        sha256: of what they say of all documents in order, however these are cut into parts.
     """
 
     documents: int
@@ -72,29 +73,57 @@ def in_order(folder: Path, names: Sequence[str], files: Sequence[str]) -> list[s
     return [name for _, _, name in sorted(keys)]
 
 
-def group(folder: Path, names: Sequence[str], near: bool) -> Groups:
-    """Find copies among the parts ``names``, in this order, and write files of groups. Raises StoreError."""
+def group(
+    folder: Path, names: Sequence[str], near: bool, probability: Callable[[str], float] = lambda _: 1.0
+) -> Groups:
+    """Find copies among the parts ``names``, in this order, and write files of groups.
+
+    Args:
+        folder: of the census.
+        names: parts with documents.
+        near: also look for near-duplicates.
+        probability: of a document of a stratum to be drawn. A content in several strata is drawn whenever the largest of
+            theirs says so: the first is the first of those, and stands for as many as that probability says.
+
+    Raises:
+        StoreError: a part is damaged, or the files cannot be written.
+    """
     sizes = [_count(folder, name) for name in names]
     ends = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     n = int(ends[-1])
-    copy, first = _copies(folder, names, n)
-    parents = first.copy()
+    copy, parents = _copies(folder, names, n, probability)
     if near:
         for band in BAND_NAMES:
             for keys, things in _keys(folder, names, band, n):
                 link(parents, keys, things)
     cluster = clusters(parents)
-    digest = hashlib.sha256()
+    del parents
+    digest = _Digest()
     for place, name in enumerate(names):
         here = slice(ends[place], ends[place + 1])
-        digest.update(_write(group_path(folder, name), copy[here], cluster[here]).encode())
+        digest.add(copy[here], cluster[here])
+        _write(group_path(folder, name), copy[here], cluster[here])
     # contents, not copies of them, are what near-duplicates are counted in
     sizes_of = np.bincount(cluster[copy == FIRST], minlength=n)
     many = sizes_of > 1
     return Groups(
         n, int((copy != FIRST).sum()) if n else 0, int(many.sum()), int(sizes_of[many].sum()),
-        int(sizes_of.max()) if n else 0, digest.hexdigest(),
+        int(sizes_of.max()) if n else 0, digest.hex(),
     )  # fmt: skip
+
+
+class _Digest:
+    """A hash of all rows of groups in order, whatever the parts and the version of the file format."""
+
+    def __init__(self) -> None:
+        self._copy, self._cluster = hashlib.sha256(), hashlib.sha256()
+
+    def add(self, copy: Any, cluster: Integers) -> None:
+        self._copy.update(np.ascontiguousarray(copy, "<i1").tobytes())
+        self._cluster.update(np.ascontiguousarray(cluster, "<i8").tobytes())
+
+    def hex(self) -> str:
+        return hashlib.sha256(self._copy.digest() + self._cluster.digest()).hexdigest()
 
 
 def _count(folder: Path, name: str) -> int:
@@ -110,9 +139,11 @@ def _kept(folder: Path, name: str, columns: Sequence[str]) -> Any:
     return rows.filter(pc.equal(rows.column("status"), KEPT))
 
 
-def _copies(folder: Path, names: Sequence[str], n: int) -> tuple[Any, Integers]:
+def _copies(folder: Path, names: Sequence[str], n: int, probability: Callable[[str], float]) -> tuple[Any, Integers]:
     """For each document whether it is a copy (n,), and the first one with its content (n,)."""
-    halves = np.empty((2, n), np.uint64)
+    if not n:
+        return np.empty(0, np.int8), np.empty(0, np.int64)
+    halves = [np.empty(n, np.uint64), np.empty(n, np.uint64)]
     strata = np.empty(n, np.int32)
     known: dict[str, int] = {}
     at = 0
@@ -122,18 +153,24 @@ def _copies(folder: Path, names: Sequence[str], n: int) -> tuple[Any, Integers]:
         coded = rows.column("stratum").combine_chunks().dictionary_encode()
         codes = np.array([known.setdefault(text, len(known)) for text in coded.dictionary.to_pylist()], np.int32)
         here = slice(at, at + len(words))
-        halves[:, here] = words.T
+        halves[0][here], halves[1][here] = words.T
         strata[here] = codes[coded.indices.to_numpy(zero_copy_only=False)]
         at += len(words)
     order = np.lexsort((strata, halves[1], halves[0]))  # stable: of equals, the earlier one comes first
     new = np.ones(n, bool)
-    new[1:] = (halves[:, order[1:]] != halves[:, order[:-1]]).any(axis=0)
+    new[1:] = False
+    while halves:
+        half = halves.pop()[order]
+        new[1:] |= half[1:] != half[:-1]
+    del half
+    strata = strata[order]
     new_here = new.copy()
-    new_here[1:] |= strata[order[1:]] != strata[order[:-1]]
-    if not n:
-        return np.empty(0, np.int8), np.empty(0, np.int64)
+    new_here[1:] |= strata[1:] != strata[:-1]
+    rates = np.array([probability(name) for name in known])
+    rank = np.unique(-rates, return_inverse=True)[1].astype(np.int64)[strata]
     starts = np.flatnonzero(new)
-    firsts = np.minimum.reduceat(order, starts)[np.cumsum(new) - 1]
+    best = np.minimum.reduceat(rank * n + order, starts) % n
+    firsts = best[np.cumsum(new) - 1]
     copy, first = np.empty(n, np.int8), np.empty(n, np.int64)
     copy[order] = np.where(firsts == order, FIRST, np.where(new_here, FIRST_HERE, COPY))
     first[order] = firsts
@@ -143,24 +180,25 @@ def _copies(folder: Path, names: Sequence[str], n: int) -> tuple[Any, Integers]:
 def _keys(folder: Path, names: Sequence[str], band: str, n: int) -> Iterator[tuple[Words, Integers]]:
     """Keys of a band with the documents they are of; of very many, those of a range of keys after the other."""
     parts = max(1, -(-n // AT_ONCE))
-    edges = [round(2**64 / parts * place) for place in range(parts)]
-    for place, low in enumerate(edges):
-        high = edges[place + 1] if place + 1 < parts else 2**64
+    edges = [2**64 * place // parts for place in range(parts + 1)]
+    for low, high in pairwise(edges):
         keys, things = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
         at = 0
         for name in names:
             column = _kept(folder, name, [band]).column(band).combine_chunks()
-            known = column.is_valid().to_numpy(zero_copy_only=False)
+            known = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False)) + at
             values = column.drop_null().to_numpy().astype(np.uint64)
-            chosen = np.ones(values.size, bool) if parts == 1 else (values >= low) & (values <= high - 1)
-            keys.append(values[chosen])
-            things.append(np.flatnonzero(known)[chosen] + at)
-            at += known.size
+            if parts > 1:
+                chosen = (values >= np.uint64(low)) & (values <= np.uint64(high - 1))
+                values, known = values[chosen], known[chosen]
+            keys.append(values)
+            things.append(known)
+            at += len(column)
         yield np.concatenate(keys), np.concatenate(things)
 
 
-def _write(path: Path, copy: Any, cluster: Integers) -> str:
-    """Write a file of groups aside and rename it; its SHA-256."""
+def _write(path: Path, copy: Any, cluster: Integers) -> None:
+    """Write a file of groups aside and rename it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -172,12 +210,10 @@ def _write(path: Path, copy: Any, cluster: Integers) -> str:
             pq.write_table(rows, aside, compression="zstd", write_page_checksum=True)
             with open(aside, "rb+") as file:
                 os.fsync(file.fileno())
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             os.replace(aside, path)
             sync_folder(path.parent)
         finally:
             aside.unlink(missing_ok=True)
-    return sha256
 
 
 def read_groups(folder: Path, name: str) -> tuple[Any, Integers]:
@@ -197,12 +233,11 @@ def read_groups(folder: Path, name: str) -> tuple[Any, Integers]:
 
 
 def hash_of_groups(folder: Path, names: Sequence[str]) -> str:
-    """The hash over the files of groups as they are."""
-    digest = hashlib.sha256()
-    for name in names:
-        try:
-            with open(group_path(folder, name), "rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").hexdigest().encode())
-        except OSError:
-            digest.update(b"missing")
-    return digest.hexdigest()
+    """The hash over the groups as they are now; empty where a file is missing or damaged."""
+    digest = _Digest()
+    try:
+        for name in names:
+            digest.add(*read_groups(folder, name))
+    except StoreError:
+        return ""
+    return digest.hex()

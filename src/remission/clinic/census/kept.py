@@ -12,15 +12,16 @@ import numpy as np
 
 from remission.clinic.census.grouping import COPY, FIRST, read_groups
 from remission.clinic.census.parts import part_path, read_rows
-from remission.clinic.census.process import KEPT
 from remission.clinic.census.sampling import Sampling
-from remission.clinic.watermarking import adjusted
+from remission.clinic.census.tally import KEPT
+from remission.errors import StoreError
 from remission.numerics.arrays import Array, Booleans, Floats, Integers, Words
 
-MOST = 4_000_000  # documents that are held for estimates; of more, whole clusters are chosen at random within strata
-LEAST = 20_000  # of a stratum, however many strata there are
+MOST = 2_000_000  # documents that are held for estimates; of more, whole clusters are chosen at random within strata
+LEAST = 1_000  # of a stratum, however many strata there are
 OPEN, DECLARED, ARCHIVED, MARKED = range(4)  # what is known of a document besides its score
 WHOLE = "all"
+_HELD = ("score", "kind", "stratum", "known", "early", "first", "unit", "weight")
 _COLUMNS = ("status", "file", "reason", "stratum", "cell", "score", "early", "content", "declared", "mark", "log10_p")
 
 
@@ -30,12 +31,13 @@ class Tallies:
 
     Attributes:
         n: all; copies: left out, because their content came before; weight: what the n stand for, in a sample.
-        judged: with a score and nothing known besides; not_judged: without a score, by reason.
-        known: by what is known besides: declared synthetic, in the archive of human documents, watermarked.
+        judged: with a score and nothing known besides; not_judged: without a score and nothing known, by reason.
+        known: with a score, by what is known besides: declared synthetic, in the archive of human documents, watermarked;
+            unscored: the same without a score.
         conflicts: in the archive, and declared or watermarked as well.
-        tested, marked: for a watermark; how many of them are called marked.
-        files: weight of documents by file, for samples of files.
-        spread: sum of (1 - p) / p^2 over documents, the variance of ``weight`` in a sample of documents.
+        tested: for a watermark, where nothing else is known; marked: of them, called marked.
+        files: weight of documents by file, in samples of files.
+        spread: sum of (1 - p) / p^2 over documents, p the probability of each within its file.
     """
 
     n: int = 0
@@ -44,6 +46,7 @@ class Tallies:
     judged: int = 0
     not_judged: Counter[str] = field(default_factory=Counter)
     known: Counter[int] = field(default_factory=Counter)
+    unscored: Counter[int] = field(default_factory=Counter)
     conflicts: int = 0
     tested: int = 0
     marked: int = 0
@@ -96,7 +99,7 @@ class Kept:
         weight: (n,) how many documents each stands for.
         tallies: exact counts by stratum, and of the whole under ``all``.
         marking: of watermarks; None where they were not looked for.
-        files: how many were read.
+        files: how many files were read.
     """
 
     score: Floats
@@ -169,16 +172,15 @@ def marking_of(source: Source) -> Marking | None:
         p = _numbers(table, "log10_p", 0.0)
         looked = (name != "") & (copy == FIRST)
         tested += int(looked.sum())
-        low = looked & (p <= np.log10(source.rate))
+        low = looked & (p <= np.log10(source.rate))  # no larger one can be a discovery
         small.append(p[low])
         names.append(name[low])
     p, name = np.concatenate(small), np.concatenate(names)
-    padded = np.concatenate([p, np.zeros(tested - p.size)])  # the others are 1 and matter by their number alone
-    q = adjusted(padded, np.ones(tested, bool), "bh")[: p.size]
-    found = q <= source.rate
-    cut = float(p[found].max()) if found.any() else -np.inf
-    counts = Counter(name[p <= cut].tolist())
-    return Marking(source.rate, cut, tested, int(found.sum()), dict(counts.most_common()))
+    ordered = np.sort(p)
+    passing = np.flatnonzero(10.0**ordered * tested <= source.rate * np.arange(1, p.size + 1))
+    cut = float(ordered[passing[-1]]) if passing.size else -np.inf
+    found = p <= cut
+    return Marking(source.rate, cut, tested, int(found.sum()), dict(Counter(name[found].tolist()).most_common()))
 
 
 def read_part(source: Source, marking: Marking | None) -> Iterator[tuple[str, Rows]]:
@@ -201,7 +203,7 @@ def _archived(archive: Words, table: Any) -> Booleans:
     if not archive.size:
         return np.zeros(table.num_rows, bool)
     words = np.frombuffer(b"".join(table.column("content").to_pylist()), ">u8")[::2].astype(np.uint64)
-    return np.isin(words, archive)
+    return np.asarray(archive[np.searchsorted(archive, words).clip(max=archive.size - 1)] == words)
 
 
 def read_kept(source: Source, counts: Mapping[str, int], most: int = MOST) -> Kept:
@@ -219,74 +221,75 @@ def read_kept(source: Source, counts: Mapping[str, int], most: int = MOST) -> Ke
     kinds: dict[str, int] = {"": 0}
     strata: dict[str, int] = {}
     files: dict[str, int] = {}
+    drawing = source.sampling
     for _, rows in read_part(source, marking):
         table = rows.table
-        names, places = np.unique(_texts(table, "stratum"), return_inverse=True)
-        code = np.array([strata.setdefault(str(name), len(strata)) for name in names], np.int64)[places]
-        draw = np.array([source.sampling.probability(str(name)) for name in names]) * source.sampling.files
-        weight = 1 / draw[places]
-        file = _coded(_texts(table, "file"), files)
+        code = _coded(table, "stratum", strata)
+        names = list(strata)
+        chance = np.array([drawing.probability(name) for name in names])[code]
+        file = _coded(table, "file", files) if drawing.files < 1 else None
         score = _numbers(table, "score", np.nan)
-        _count(tallies, rows, score, weight, places, names.tolist(), file)
-        kept_share = np.array([share[str(name)] for name in names])[places]
+        _count(tallies, rows, score, chance, drawing.files, code, names, file)
+        kept_share = np.array([share[name] for name in names])[code]
         here = (rows.copy != COPY) & (_uniform(rows.cluster) < kept_share)
-        kind = _coded(_texts(table, "cell"), kinds)
-        unit = file if source.sampling.files < 1 else rows.cluster
+        kind = _coded(table, "cell", kinds)
+        unit = rows.cluster if file is None else file
         early = np.asarray(table.column("early").fill_null(False).to_numpy(), bool)
-        columns = (score, kind, code, rows.known, early, rows.copy == FIRST, unit, weight / kept_share)
+        weight = 1 / (chance * drawing.files * kept_share)
+        columns = (score, kind, code, rows.known, early, rows.copy == FIRST, unit, weight)
         held.append([column[here] for column in columns])
     joined: list[Any] = [np.concatenate(column) for column in zip(*held, strict=True)] or [np.empty(0)] * 8
     if list(counts) == [WHOLE]:
         tallies = {WHOLE: tallies[WHOLE]}
-    score, kind_, code_, known, early_, first, unit_, weight_ = joined
-    return Kept(
-        score,
-        kind_,
-        code_,
-        known,
-        early_,
-        first,
-        unit_,
-        weight_,
-        tuple(kinds),
-        tuple(strata),
-        tallies,
-        marking,
-        source.files,
-    )
+    told = dict(zip(_HELD, joined, strict=True))
+    return Kept(**told, kinds=tuple(kinds), strata=tuple(strata), tallies=tallies, marking=marking, files=source.files)
 
 
 def _count(
-    tallies: Mapping[str, Tallies], rows: Rows, score: Floats, weight: Floats, places: Integers, names: Sequence[str],
-    file: Integers,
+    tallies: Mapping[str, Tallies], rows: Rows, score: Floats, chance: Floats, share: float, code: Integers,
+    names: Sequence[str], file: Integers | None,
 ) -> None:  # fmt: skip
     """Add a part to the counts of the whole and of its strata."""
     why = _texts(rows.table, "reason")
-    groups = [(WHOLE, np.ones(places.size, bool), rows.copy == FIRST)]
-    groups += [(name, places == place, rows.copy != COPY) for place, name in enumerate(names) if name != WHOLE]
+    order = np.argsort(code, kind="stable")
+    ends = np.searchsorted(code[order], np.arange(len(names) + 1))
+    groups = [(WHOLE, np.arange(code.size), rows.copy == FIRST)]
+    groups += [
+        (name, order[ends[place] : ends[place + 1]], rows.copy != COPY)
+        for place, name in enumerate(names)
+        if name != WHOLE and ends[place] < ends[place + 1]
+    ]
+    judged, open_ = np.isfinite(score), rows.known == OPEN
     for name, within, counts in groups:
-        tally, here = tallies[name], within & counts
-        tally.n += int(here.sum())
-        tally.copies += int((within & ~counts).sum())
-        tally.weight += float(weight[here].sum())
-        open_ = here & (rows.known == OPEN)
-        tally.judged += int((open_ & np.isfinite(score)).sum())
-        tally.not_judged += Counter(why[open_ & ~np.isfinite(score)].tolist())
-        tally.known += Counter(rows.known[here & ~open_].tolist())
-        tally.conflicts += int((here & rows.conflict).sum())
-        tally.tested += int((here & rows.tested).sum())
-        tally.marked += int((here & (rows.known == MARKED)).sum())
-        tally.spread += float((weight * (weight - 1))[here].sum())
-        found, which = np.unique(file[here], return_inverse=True)
-        tally.files += Counter(dict(zip(found.tolist(), np.bincount(which, weight[here]).tolist(), strict=True)))
+        tally, here = tallies[name], within[counts[within]]
+        weight = 1 / chance[here]
+        tally.n += here.size
+        tally.copies += within.size - here.size
+        tally.weight += float(weight.sum()) / share
+        tally.spread += float((weight * (weight - 1)).sum())
+        tally.judged += int((open_ & judged)[here].sum())
+        tally.not_judged += Counter(why[here[(open_ & ~judged)[here]]].tolist())
+        tally.known += Counter(rows.known[here[(~open_ & judged)[here]]].tolist())
+        tally.unscored += Counter(rows.known[here[(~open_ & ~judged)[here]]].tolist())
+        tally.conflicts += int(rows.conflict[here].sum())
+        marked = rows.known[here] == MARKED
+        tally.tested += int((rows.tested[here] & (open_[here] | marked)).sum())
+        tally.marked += int(marked.sum())
+        if file is not None:
+            found, which = np.unique(file[here], return_inverse=True)
+            totals = np.bincount(which, weight, found.size) / share
+            tally.files += Counter(dict(zip(found.tolist(), totals.tolist(), strict=True)))
 
 
 def _shares(counts: Mapping[str, int], most: int) -> dict[str, float]:
-    """Which share of each stratum is held: all, where they are few enough."""
-    total = sum(counts.values())
-    if total <= most:
+    """Which share of each stratum is held: all of the small ones, and of the large ones equally many."""
+    sizes = np.sort(np.array([*counts.values()]))
+    if sizes.sum() <= most:
         return dict.fromkeys(counts, 1.0)
-    each = max(LEAST, most // max(1, len(counts)))
+    left = np.arange(sizes.size, 0, -1)
+    levels = (most - np.concatenate([[0], np.cumsum(sizes)[:-1]])) / left  # if these and all larger ones share the rest
+    fitting = np.flatnonzero(levels <= sizes)
+    each = max(min(LEAST, most), float(levels[fitting[0]]))
     return {name: min(1.0, each / max(1, n)) for name, n in counts.items()}
 
 
@@ -298,6 +301,8 @@ def _parts(source: Source, columns: Sequence[str] | None) -> Iterator[tuple[Any,
         rows = rows.filter(pc.equal(rows.column("status"), KEPT))
         if source.grouped:
             copy, cluster = read_groups(source.folder, name)
+            if copy.size != rows.num_rows:
+                raise StoreError(f"The groups of part {name} do not fit it. Run the census again to make them anew.")
             yield rows, copy, cluster
         else:
             yield rows, np.full(rows.num_rows, FIRST, np.int8), None
@@ -311,14 +316,16 @@ def _numbers(table: Any, name: str, missing: float) -> Floats:
     return np.asarray(table.column(name).fill_null(missing).to_numpy(), np.float64)
 
 
-def _coded(values: Any, known: dict[str, int]) -> Integers:
-    names, places = np.unique(values, return_inverse=True)
-    return np.array([known.setdefault(str(name), len(known)) for name in names], np.int64)[places]
+def _coded(table: Any, name: str, known: dict[str, int]) -> Integers:
+    """Numbers of the texts of a column, (n,); new ones are added to ``known``."""
+    found = table.column(name).fill_null("").combine_chunks().dictionary_encode()
+    codes = np.array([known.setdefault(text, len(known)) for text in found.dictionary.to_pylist()], np.int64)
+    return codes[found.indices.to_numpy(zero_copy_only=False)]
 
 
 def _uniform(words: Integers) -> Floats:
     """A number in 0 .. 1 for each cluster."""
-    word = words.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    word = (words.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return ((word ^ (word >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) / 2.0**53

@@ -12,11 +12,14 @@ from typing import Any
 from remission.clinic.census.grouping import Groups, hash_of_groups
 from remission.clinic.census.parts import content_hash, part_path, read_rows, receipt_of, write_whole
 from remission.clinic.census.receipts import Receipt, merge
+from remission.clinic.census.sampling import Sampling
 from remission.clinic.census.scoring import hash_of
+from remission.clinic.census.signing import fault_of
+from remission.clinic.census.units import Config
 from remission.corpus.spans import sha256_of
 from remission.errors import StoreError
 
-NAME = "manifest.json"
+NAME, SIGNATURE, ANSWER = "manifest.json", "manifest.sig", "answer.json"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,11 @@ class Manifest:
     groups: Groups | None = None
     unread: tuple[tuple[str, int], ...] = ()
     marks: bool = False
+
+    @property
+    def sampling(self) -> Sampling:
+        """How documents were drawn, with the probability that each of these files had."""
+        return Config.of(self.config).sampling.of(len(self.inputs) + len(self.unread))
 
     def table(self) -> dict[str, Any]:
         """As plain values, without the seal."""
@@ -106,7 +114,7 @@ def part_files(folder: str | Path, manifest: Manifest) -> list[Path]:
     return [part_path(Path(folder), name) for name in sorted(manifest.parts)]
 
 
-def verify(folder: str | Path, inputs: bool = False) -> list[dict[str, str]]:
+def verify(folder: str | Path, inputs: bool = False, key: str | None = None) -> list[dict[str, str]]:
     """Check a finished census down to its rows; the faults that were found, ``kind`` and ``what``, or none.
 
     Every part must have the hash that the manifest says, its rows the hash and the counts of its receipt, and all receipts
@@ -115,6 +123,8 @@ def verify(folder: str | Path, inputs: bool = False) -> list[dict[str, str]]:
     Args:
         folder: of the census.
         inputs: also read the input files again and compare their hashes.
+        key: public key that the manifest must be signed with, 64 hexadecimal digits. Without one a signature, where
+            there is one, must fit the key that it names itself.
 
     Raises:
         StoreError: there is no manifest, or its seal does not fit.
@@ -122,6 +132,9 @@ def verify(folder: str | Path, inputs: bool = False) -> list[dict[str, str]]:
     folder = Path(folder)
     manifest = read_manifest(folder)
     faults: list[dict[str, str]] = []
+    signature = fault_of(folder / NAME, folder / SIGNATURE, key)
+    if signature:
+        faults.append({"kind": signature, "what": str(folder / SIGNATURE)})
     receipts = []
     for name, sha256 in sorted(manifest.parts.items()):
         path = part_path(folder, name)
@@ -130,7 +143,7 @@ def verify(folder: str | Path, inputs: bool = False) -> list[dict[str, str]]:
             faults.append({"kind": fault, "what": str(path)})
         else:
             receipts.append(receipt_of(path))
-    if not faults:
+    if len(receipts) == len(manifest.parts):
         refused = Receipt(len(manifest.refused), 0, Counter(), Counter(reason for _, reason in manifest.refused))
         whole = merge([refused, *receipts]).table()
         said = manifest.receipt.table()
@@ -149,7 +162,7 @@ def _fault_of_groups(folder: Path, manifest: Manifest) -> list[dict[str, str]]:
     if manifest.groups is None:
         return []
     same = hash_of_groups(folder, manifest.order) == manifest.groups.sha256
-    return [] if same else [{"kind": "groups changed", "what": str(folder / "groups")}]
+    return [] if same else [{"kind": "groups missing or changed", "what": str(folder / "groups")}]
 
 
 def _fault_of(path: Path, sha256: str) -> str:

@@ -4,38 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from remission import __version__
-from remission.clinic.census.fingerprints import bands, contents, first_words
-from remission.clinic.census.parts import BAND_NAMES, STATUS, PartWriter, receipt_of, schema
-from remission.clinic.census.receipts import (
-    EXAMPLES,
-    OTHER,
-    REASONS,
-    Receipt,
-    Stratum,
-    bins_of,
-    first_examples,
-    kind_of,
-)
+from remission.clinic.census.fingerprints import contents, first_words
+from remission.clinic.census.parts import PartWriter, receipt_of
+from remission.clinic.census.receipts import Receipt
 from remission.clinic.census.sampling import NOT_DRAWN
 from remission.clinic.census.scoring import Scorer, Scores
+from remission.clinic.census.tally import KEPT, MOST_STRATA, Tally, strata_of
 from remission.clinic.census.units import Config, Unit
-from remission.corpus._rows import HUMAN
 from remission.corpus.reading import Takes
 from remission.corpus.spans import Span, expected, spans_of
 from remission.corpus.streaming import Aside, Batch, read
-from remission.errors import DataError, RemissionError
+from remission.errors import RemissionError
 
-KEPT, DROPPED, QUARANTINED = STATUS
-MOST_STRATA = 20_000
-LEAST_MARK = 3  # -log10 of the largest p-value of a watermark that receipts count
+__all__ = ["KEPT", "MOST_STRATA", "Done", "Halve", "Plan", "Task", "drawn", "process", "scored", "step", "strata_of"]
 _OF_SCORES = ("score", "cell", "flagged", "why", "mark", "log10_p")
 
 
@@ -71,7 +58,8 @@ class Done:
         name: of its unit.
         sha256: of the file.
         receipt: what became of the rows.
-        seconds: it took to read, check and write; and to score. None: it was there already.
+        seconds: it took for bytes (to read, check and draw) and for documents (to score, hash and write). None: it was there
+            already.
     """
 
     name: str
@@ -117,11 +105,15 @@ def process(unit: Unit) -> Done:
                 batch, left = drawn(read_batch, unit.config)
                 asked = time.perf_counter()
                 good, scores, failed = scored(unit.scorer, batch)
-                scoring += time.perf_counter() - asked
                 if len(good):
                     writer.add(tally.kept(span, good, scores, unit))
-                writer.add(tally.aside(span, [*batch.aside, *left, *failed]))
+                scoring += time.perf_counter() - asked
+                aside = [*batch.aside, *left, *failed]
+                if aside:
+                    writer.add(tally.aside(span, aside))
+        asked = time.perf_counter()
         writer.flush()
+        scoring += time.perf_counter() - asked
         receipt = tally.receipt(writer.sha256).check(f"unit {unit.name}")
         sha256 = writer.finish(receipt, unit.spans)
     return Done(unit.name, sha256, receipt, (time.perf_counter() - began - scoring, scoring))
@@ -223,139 +215,3 @@ def _those(batch: Batch, places: Sequence[int]) -> Batch:
 
 def _joined(parts: Sequence[Scores]) -> Scores:
     return Scores(*(np.concatenate([np.asarray(getattr(part, name)) for part in parts]) for name in _OF_SCORES))
-
-
-class Tally:
-    """Counts of a unit as it goes on, and the rows of its part."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-        self._kept = self._bytes = 0
-        self._dropped: Counter[str] = Counter()
-        self._quarantined: Counter[str] = Counter()
-        self._examples: tuple[dict[str, Any], ...] = ()
-        self._strata: dict[str, Stratum] = {}
-        self._early = Stratum()
-
-    def kept(self, span: Span, batch: Batch, scores: Scores, unit: Unit) -> Any:
-        """Count documents; their rows."""
-        n, config = len(batch), unit.config
-        strata = strata_of(batch, config.by)
-        why = np.asarray(scores.why, dtype=np.str_)
-        score = np.where(why == "", scores.score, np.nan)
-        if np.isnan(score[why == ""]).any():
-            raise DataError("The scorer gave no number for a document and no reason why.")
-        self._kept += n
-        self._bytes += _bytes_of(batch)
-        says = declared(batch, config.declared, span, unit.scorer.takes)
-        for name in np.unique(strata).tolist():
-            here = strata == name
-            self._strata[name] = self._strata.get(name, Stratum()) + _stratum(here, score, why, scores, says)
-        dates = np.asarray(batch.columns["date"].to_pylist(), dtype=np.str_)
-        early = (dates != "") & (dates < config.before)
-        if early.any():
-            self._early += _stratum(early, score, why, scores, says)
-        if len(self._strata) > MOST_STRATA:
-            raise DataError(f"by: there are more than {MOST_STRATA:,} strata. Name columns with fewer values.")
-        marks = {"mark": scores.mark.tolist(), "log10_p": scores.log10_p.tolist()} if unit.scorer.marks else {}
-        return _rows(
-            n, file=span.path, place=[None if place < 0 else place for place in batch.places.tolist()], status=KEPT, rows=1,
-            reason=why.tolist(), id=batch.columns["id"], stratum=strata.tolist(),
-            cell=np.asarray(scores.cell, dtype=np.str_).tolist(),
-            score=[None if value != value else value for value in score.tolist()],
-            flagged=np.asarray(scores.flagged, dtype=bool).tolist(), early=early.tolist(), declared=says.tolist(),
-            **({} if config.copies == "none" else {"content": contents(batch)}), **marks,
-            **(dict(zip(BAND_NAMES, bands(batch), strict=True)) if config.copies == "near" else {}),
-        )  # fmt: skip
-
-    def aside(self, span: Span, aside: Sequence[Aside]) -> Any:
-        """Count rows that are no documents; their rows."""
-        for one in aside:
-            counts = self._dropped if one.dropped else self._quarantined
-            kind = kind_of(one.reason)
-            counts[kind if kind in counts or len(counts) < REASONS else OTHER] += one.rows
-        shown = [
-            {"file": span.path, "place": one.place, "rows": one.rows, "reason": one.reason}
-            for one in aside
-            if not one.dropped
-        ]
-        self._examples = first_examples([*self._examples, *shown[:EXAMPLES]]) if shown else self._examples
-        return _rows(
-            len(aside), file=span.path, place=[one.place for one in aside], rows=[one.rows for one in aside],
-            status=[DROPPED if one.dropped else QUARANTINED for one in aside], reason=[one.reason for one in aside],
-            id="", stratum="", cell="",
-        )  # fmt: skip
-
-    def receipt(self, sha256: str) -> Receipt:
-        """The counts."""
-        return Receipt(
-            self.seen, self._kept, self._dropped, self._quarantined, self._bytes, self._strata, self._examples, sha256,
-            early=self._early,
-        )  # fmt: skip
-
-
-def _bytes_of(batch: Batch) -> int:
-    import pyarrow.compute as pc
-
-    return 0 if isinstance(batch.items, list) else pc.sum(pc.binary_length(batch.items)).as_py() or 0
-
-
-def declared(batch: Batch, column: str, span: Span, takes: Takes) -> Any:
-    """Which documents say that they are synthetic, (n,): by a column, or in the files of pictures themselves."""
-    said = np.zeros(len(batch), bool)
-    if column:
-        values = [value.lower() for value in batch.columns[column].to_pylist()]
-        said = np.array([value not in HUMAN and value != "" for value in values], bool)
-    if takes != "text":
-        from remission.detectors.provenance import read_provenance
-
-        said |= read_provenance(span.path).kind in ("synthetic", "composite")
-    return said
-
-
-def _stratum(here: Any, score: Any, why: Any, scores: Scores, says: Any) -> Stratum:
-    judged = here & (why == "")
-    cell = np.asarray(scores.cell, dtype=np.str_)
-    cells = {}
-    for name in np.unique(cell[judged]).tolist():
-        bins, counts = np.unique(bins_of(score[judged & (cell == name)]), return_counts=True)
-        cells[name] = Counter(dict(zip(bins.tolist(), counts.tolist(), strict=True)))
-    reasons = Counter(why[here & ~judged].tolist())
-    found = here & (scores.log10_p <= -LEAST_MARK)
-    places = np.floor(-scores.log10_p[found]).astype(int)
-    marks = Counter(f"{name}|{place}" for name, place in zip(scores.mark[found].tolist(), places.tolist(), strict=True))
-    flagged = int((judged & np.asarray(scores.flagged, bool)).sum())
-    return Stratum(int(here.sum()), flagged, reasons, cells, int((here & says).sum()), marks)
-
-
-def strata_of(batch: Batch, by: Sequence[str]) -> Any:
-    """The name of each document's stratum, (n,): ``source=a | month=2023-01``; ``all`` when nothing is asked for."""
-    n = len(batch)
-    if not by:
-        return np.full(n, "all")
-    named = []
-    for name in by:
-        if name in ("month", "year") and name not in batch.columns:
-            dates = np.asarray(batch.columns["date"].to_pylist(), dtype=np.str_)
-            values = dates.astype("<U7" if name == "month" else "<U4")
-        else:
-            values = np.asarray(batch.columns[name].to_pylist(), dtype=np.str_)
-        named.append([f"{name}={value}" for value in values.tolist()])
-    return np.array([" | ".join(parts) for parts in zip(*named, strict=True)], dtype=np.str_)
-
-
-def _rows(n: int, **values: Any) -> Any:
-    """An Arrow table of part rows; a single value is that of all, what is not given is null."""
-    import pyarrow as pa
-
-    kinds = schema()
-    arrays = []
-    for one in kinds:
-        value = values.get(one.name)
-        if value is None:
-            arrays.append(pa.nulls(n, one.type))
-        elif isinstance(value, (str, int)):
-            arrays.append(pa.repeat(pa.scalar(value, one.type), n))
-        else:
-            arrays.append(value if isinstance(value, pa.Array) else pa.array(value, one.type))
-    return pa.table(arrays, schema=kinds)

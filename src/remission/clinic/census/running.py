@@ -6,6 +6,7 @@
     parts/ab/ab12….parquet  rows of one unit with its receipt; there whole or not at all, so it is its own mark
     groups/ab/ab12….parquet which of its documents are copies, and what near-duplicates belong together
     manifest.json           when all is done: inputs and parts with their hashes, the merged receipt, a seal
+    timings.json            how long parts took, from which the cost of a full scan is estimated; no part of the result
 """
 
 from __future__ import annotations
@@ -22,13 +23,24 @@ from typing import Any, cast
 import numpy as np
 
 from remission import __version__
-from remission.clinic.census.grouping import group, in_order
+from remission.clinic.census.grouping import Groups, group, hash_of_groups, in_order
 from remission.clinic.census.kept import Kept, Source, read_kept
-from remission.clinic.census.manifest import Manifest, write_manifest
+from remission.clinic.census.manifest import ANSWER, NAME, SIGNATURE, Manifest, read_manifest, write_manifest
 from remission.clinic.census.parts import explained, write_whole
-from remission.clinic.census.process import Done, Halve, Outcome, Plan, Task, done, set_aside, stand_in, step
+from remission.clinic.census.process import (
+    Done,
+    Halve,
+    Outcome,
+    Plan,
+    Task,
+    done,
+    set_aside,
+    stand_in,
+    step,
+)
 from remission.clinic.census.receipts import Receipt, first_examples, merge
 from remission.clinic.census.scoring import Scorer, hash_of
+from remission.clinic.census.tally import MOST_STRATA
 from remission.clinic.census.units import FORMAT, Config, Grouper, Unit, size_of_units
 from remission.corpus.spans import SIZE, Found, Span, find, lost_span, stamp_of
 from remission.engines.limits import LATER, Later, Limits, Lost
@@ -40,6 +52,7 @@ Outcomes = Iterator[tuple[Task, Outcome | Lost[Task]]]
 Engine = Callable[[Callable[[Task], Outcome], Iterable[Task | Later]], Outcomes]
 Progress = Callable[[float, float], None]  # (bytes of the files done, of how many)
 
+TIMINGS = "timings.json"
 GUARD = Limits(seconds=1800.0, memory=4 << 30)  # of a unit, where nothing is said
 
 
@@ -52,7 +65,7 @@ class Census:
         manifest: what it is made of.
         receipt: what became of every row.
         found_done: units that were there already.
-        timed: of the parts that were made now: bytes, seconds to read and write, seconds to score.
+        timed: of parts: bytes, seconds for them (to read and draw), seconds for documents (to score, hash, write).
     """
 
     folder: Path
@@ -113,20 +126,61 @@ def run_census(
     config = replace(config, size=_open_folder(folder, config, scorer, size_of_units(total)))
     with _writing(folder):
         run = _Run(found, config, scorer, folder, progress)
-        for task, outcome in (engine or local_engine())(step, run.tasks()):
-            run.take(task, outcome)
+        try:
+            for task, outcome in (engine or local_engine())(step, run.tasks()):
+                run.take(task, outcome)
+        finally:
+            timed = _keep_timings(folder, run.timed)
         _sweep(folder)  # what killed workers left half-written
-        order = in_order(folder, list(run.done), found.files)
-        groups = group(folder, order, config.copies == "near") if config.copies != "none" else None
         receipt = merge([run.refused(), *(part.receipt for part in run.done.values())]).check("the census")
         manifest = Manifest(
             version=__version__, config=config.table() | {"hash": config.content()}, scorer=scorer.content,
             inputs=run.inputs(), refused=found.refused, ignored=found.ignored,
             parts={name: part.sha256 for name, part in sorted(run.done.items())}, receipt=receipt,
-            order=tuple(order), groups=groups, unread=unread, marks=scorer.marks,
+            order=tuple(in_order(folder, list(run.done), found.files)), unread=unread, marks=scorer.marks,
         )  # fmt: skip
+        manifest = replace(manifest, groups=_groups(folder, manifest, config))
         write_manifest(folder, manifest)
-    return Census(folder, manifest, receipt, run.found_done, run.timed)
+    return Census(
+        folder, manifest, receipt, run.found_done, {n: row for n, row in timed.items() if n in manifest.parts}
+    )
+
+
+def _groups(folder: Path, manifest: Manifest, config: Config) -> Groups | None:
+    """Copies and near-duplicates: those found before, where nothing has changed since. What else is said of before goes."""
+    try:
+        before: Manifest | None = read_manifest(folder)
+    except StoreError:
+        before = None
+    if before is not None and (before.parts, before.order) == (manifest.parts, manifest.order):
+        known = before.groups
+        if known is None or hash_of_groups(folder, manifest.order) == known.sha256:
+            return known
+    for name in (SIGNATURE, ANSWER, NAME):
+        (folder / name).unlink(missing_ok=True)
+    if config.copies == "none":
+        return None
+    return group(folder, manifest.order, config.copies == "near", config.sampling.probability)
+
+
+def _keep_timings(
+    folder: Path, timed: Mapping[str, tuple[float, float, float]]
+) -> dict[str, tuple[float, float, float]]:
+    """Add timings to those of runs before; all of them."""
+    every = timings_in(folder) | dict(timed)
+    if timed:
+        with contextlib.suppress(OSError, StoreError):  # a full disk has said so elsewhere
+            write_whole(folder / TIMINGS, json.dumps(every, sort_keys=True))
+    return every
+
+
+def timings_in(folder: Path) -> dict[str, tuple[float, float, float]]:
+    """How long parts took: bytes, seconds for them, seconds for documents; nothing where that is not known."""
+    try:
+        told = json.loads((folder / TIMINGS).read_text(encoding="utf-8"))
+        return {str(name): (float(a), float(b), float(c)) for name, (a, b, c) in told.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
 
 
 def _drawn(found: Found, config: Config) -> tuple[Found, tuple[tuple[str, int], ...]]:
@@ -139,10 +193,11 @@ def _drawn(found: Found, config: Config) -> tuple[Found, tuple[tuple[str, int], 
 
 def source_of(folder: str | Path, manifest: Manifest, archive: Words | None = None, rate: float = 0.05) -> Source:
     """What the documents of a finished census are read from: see :mod:`remission.clinic.census.kept`."""
-    sampling = Config.of(manifest.config).sampling
     known = np.empty(0, np.uint64) if archive is None else np.sort(archive)
     grouped = manifest.groups is not None
-    return Source(Path(folder), manifest.order, grouped, sampling, known, rate, manifest.marks, len(manifest.inputs))
+    return Source(
+        Path(folder), manifest.order, grouped, manifest.sampling, known, rate, manifest.marks, len(manifest.inputs)
+    )
 
 
 def kept_of(folder: str | Path, manifest: Manifest, archive: Words | None = None, rate: float = 0.05) -> Kept:
@@ -166,9 +221,12 @@ def _open_folder(folder: Path, config: Config, scorer: Scorer, size: int) -> int
         except (OSError, ValueError, KeyError, TypeError):
             raise StoreError(f"'{path}' is damaged. Delete it and run the same command again.") from None
         if there.get("id") != content["id"] or (given is not None and given != before):
-            what = "another detector" if there.get("scorer") != scorer.content else "other settings"
+            what = "other settings of reading, strata, copies or sampling"
+            if there.get("scorer") != scorer.content:
+                what = "another detector or other watermarks"
             raise StoreError(
-                f"'{folder}' holds a census with {what} (or of another version). Choose another folder with -o."
+                f"'{folder}' holds a census with {what} (or of another version), whose documents would have to be scored again. "
+                "Choose another folder with -o."
             )
         return before
     if folder.exists() and not folder.is_dir():
@@ -220,6 +278,7 @@ class _Run:
         self._size = self.config.size or SIZE
         self._grouper = Grouper(self._size)
         self._under_way = 0
+        self._strata: set[str] = set()
         self._why: dict[str, str] = {}  # units ended their workers
         self._total = float(sum(stamp_of(path)[0] for path in self.found.files))
         self._bytes = 0.0
@@ -291,6 +350,9 @@ class _Run:
 
     def _finish(self, unit: Unit, outcome: Done) -> None:
         self.done[unit.name] = outcome
+        self._strata.update(outcome.receipt.strata)
+        if len(self._strata) > MOST_STRATA:
+            raise DataError(f"by: there are more than {MOST_STRATA:,} strata. Name columns with fewer values.")
         self._bytes += unit.size
         if outcome.seconds is not None:
             self.timed[unit.name] = (float(unit.size), *outcome.seconds)

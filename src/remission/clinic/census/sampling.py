@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ class Sampling:
         rate: probability of a document, in every stratum that is not named.
         strata: (part of a stratum's name, such as ``source=forum``; probability). The first that fits counts.
         files: share of the files that are read at all, spread evenly over their order, from a start drawn at random: each
-            has this probability.
+            has this probability, or that of one among all of them if it is larger, for one is always read.
         seed: another one draws others.
     """
 
@@ -77,15 +76,19 @@ class Sampling:
         """Which documents are drawn, (n,), by the first 64 bits of their hashes."""
         return _uniform(contents, self.seed) < self.probabilities(strata)
 
+    def of(self, files: int) -> Sampling:
+        """With the probability that each of so many files really has."""
+        return replace(self, files=max(self.files, 1 / max(1, files)))
+
     def read(self, files: int) -> Booleans:
         """Which files are read, (n,): at least one."""
-        if self.files == 1 or not files:
+        rate = self.of(files).files
+        if rate == 1 or not files:
             return np.ones(files, bool)
         start = int.from_bytes(hashlib.sha256(f"files {self.seed}".encode()).digest()[:8]) / 2**64
-        ends = np.floor(np.arange(files + 1) * self.files + start)
-        found = np.diff(ends) > 0
-        if not found.any():
-            found[math.floor(start * files)] = True
+        found = np.diff(np.floor(np.arange(files + 1) * rate + start)) > 0
+        if not found.any():  # by rounding alone
+            found[-1] = True
         return found
 
 
