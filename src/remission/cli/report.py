@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from remission.cli import _output as out
 
 
-@click.command("report", short_help="The HTML report of a run.")
+@click.command("report", short_help="The HTML report of a run or a census.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="HTML file. Default: FOLDER/report.html.")
 @click.option("--export", "export_to", type=click.Path(path_type=Path), help="Also write figures and tables there.")
@@ -38,21 +39,55 @@ def command(
     tables: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Write one self-contained HTML file about the run in FOLDER; it works offline."""
-    from remission.lab.reading import Reading
-    from remission.report.build import build
+    """Write one self-contained HTML file about the run or the census in FOLDER; it works offline."""
     from remission.report.export import export
     from remission.report.page import write
-    from remission.store import Run
 
-    reading = Reading(Run(folder))
-    report = build(reading)
+    report, kind, warnings = _census(folder) if _is_census(folder) else _run(folder)
     target = output or folder / "report.html"
     write(report, target)
     written = [str(target)]
     if export_to is not None:
         written += [str(path) for path in export(report, export_to, tuple(figures), tuple(tables))]
     if as_json:
-        out.as_json("report", {"run": str(folder), "files": written, "warnings": reading.warnings})
+        out.as_json("report", {kind: str(folder), "files": written, "warnings": warnings})
     else:
         click.echo("\n".join(written))
+
+
+def _is_census(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("census.json", "manifest.json", "answer.json"))
+
+
+def _census(folder: Path) -> tuple[Any, str, list[str]]:
+    """The page of a finished census. Raises StoreError, also where its answer is older than its manifest."""
+    from remission.clinic.census.asking import read_answer
+    from remission.clinic.census.manifest import read_manifest
+    from remission.errors import StoreError
+    from remission.report.census import build
+
+    manifest, answer = read_manifest(folder), read_answer(folder)
+    account = manifest.receipt.accounting()
+    told = answer.get("accounting"), answer.get("files"), answer.get("parts"), answer.get("bytes")
+    if told != (account, len(manifest.inputs), len(manifest.parts), manifest.receipt.bytes):
+        raise StoreError(
+            f"The answer in '{folder}' is not that of its manifest: the census was run again and not to its end. Run the same "
+            "`remission census` again to finish it."
+        )
+    return build(answer), "census", [str(line) for line in answer["warnings"]]
+
+
+def _run(folder: Path) -> tuple[Any, str, list[str]]:
+    """The page of a run. Raises StoreError."""
+    from remission.errors import StoreError
+    from remission.lab.reading import Reading
+    from remission.report.build import build
+    from remission.store import Run
+
+    if not (folder / "experiment.toml").is_file():
+        raise StoreError(
+            f"'{folder}' is neither the folder of a run (it has no experiment.toml) nor that of a census (it has no manifest.json). "
+            "Give a folder that `remission run` or `remission census` wrote with -o."
+        )
+    reading = Reading(Run(folder))
+    return build(reading), "run", reading.warnings

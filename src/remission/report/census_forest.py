@@ -1,0 +1,187 @@
+"""Named intervals under one another as inline SVG: where a share is high, where it is low, where nobody can say.
+
+Colours are written as attributes, so a drawing taken out of the page keeps them; :func:`styled` gives the rules by which they
+follow the page into the dark.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from markupsafe import Markup
+
+from remission.report import palette
+from remission.report.axis import Axis, linear_axis
+from remission.report.census_rows import Interval, cut, ends, percent
+from remission.report.svg import FONT
+
+Pixel = Callable[[float], float]
+ROW, HEAD, FOOT = 24, 26, 26
+_STYLE = """p:has(> svg.own), p:has(> .panels) { max-width: none; }
+p:has(> .panels), p:has(> svg.own) { color: var(--muted); }
+svg.own { display: block; width: 100%; height: auto; margin: 14px 0 4px; }
+svg.own.wide { max-width: 760px; } svg.own.narrow { display: none; }
+.panels { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 270px), 1fr)); gap: 12px 28px; margin-top: 14px; }
+.panels:has(> .single) { display: block; } svg.own.panel { margin: 0; } svg.own.panel.single { max-width: 680px; }
+svg.own text { fill: var(--muted); } svg.own text.ink { fill: var(--ink); } svg.own .grid { stroke: var(--grid); }
+svg.own .axis, svg.own .whole { stroke: var(--muted); } svg.own .stripe { fill: var(--panel); } svg.own .hollow { fill: var(--paper); }
+svg.own .s { stroke: var(--c); } svg.own .f { fill: var(--c); }
+@media (max-width: 620px) { svg.own.wide { display: none; } svg.own.narrow { display: block; } }
+@media print { svg.own.wide { display: block; } svg.own.narrow { display: none; } svg.own { break-inside: avoid; } }
+#all { display: none; }
+.table .scroll { width: fit-content; max-width: 100%; } .table table { width: auto; }
+.table td:first-child { width: auto; min-width: 13em; white-space: normal; overflow-wrap: break-word; }
+.table td:last-child:not(.n, :empty) { min-width: 30em; }"""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A row: a name, an interval, how many documents.
+
+    A NaN value with ends is a range that is open: somewhere in it, nobody knows where.
+    """
+
+    name: str
+    share: Interval
+    n: int
+    strong: bool = False
+
+
+def styled() -> Markup:
+    """The rules for drawings of this page, once in it. The button for all numbers goes: it knows only the charts of runs."""
+    return Markup('<svg width="0" height="0" aria-hidden="true" focusable="false"><style>{}</style></svg>').format(
+        Markup(_STYLE)
+    )
+
+
+def share_axis(shares: Sequence[Interval]) -> Axis:
+    """An axis of shares from 0 up to what is there, in steps that are round in per cent; at most 100 %.
+
+    >>> [label for _, label in share_axis([Interval(0.02, 0.01, 0.034)]).ticks]
+    ['0 %', '1 %', '2 %', '3 %', '4 %']
+    """
+    most = max((share.high for share in shares if math.isfinite(share.high)), default=1.0)
+    most = min(max(most, 1e-6), 1.0)
+    rough = linear_axis(0.0, 100 * most, 4)
+    step = rough.ticks[1][0] - rough.ticks[0][0]
+    top = min(100.0, step * math.ceil(100 * most / step - 1e-9))
+    ticks = linear_axis(0.0, top, 4).ticks
+    return Axis(0.0, top / 100, tuple((value / 100, f"{label} %") for value, label in ticks))
+
+
+def forest(bars: Sequence[Bar], title: str, identity: str, whole: Interval | None = None) -> Markup:
+    """Rows of a name, an interval, its numbers and how many documents it rests on.
+
+    Drawn twice, for wide and for narrow screens; the style sheet shows one of them.
+
+    Args:
+        bars: from top to bottom; their names are shortened in the drawing, never in its tooltips.
+        title: for those who do not see it.
+        identity: prefix of element ids, unique in the page.
+        whole: drawn as a line from top to bottom, or as a stripe where it has only ends.
+    """
+    axis = share_axis([*(bar.share for bar in bars), *([whole] if whole is not None else [])])
+    wide = _drawing(bars, axis, title, f"{identity}-w", whole, "wide", (760, 250, 150, 80, 38))
+    return wide + _drawing(bars, axis, title, f"{identity}-n", whole, "narrow", (400, 134, 134, 0, 18))
+
+
+def _drawing(
+    bars: Sequence[Bar], axis: Axis, title: str, identity: str, whole: Interval | None, kind: str,
+    layout: tuple[int, int, int, int, int],
+) -> Markup:  # fmt: skip
+    width, names, numbers, counts, letters = layout
+    left, right = names + 10, width - numbers - counts - 14
+    floor = HEAD + ROW * len(bars)
+
+    def x(share: float) -> float:
+        return left + (right - left) * min(max(share / axis.high, 0.0), 1.0)
+
+    parts = [_head(width, right, counts)]
+    parts += [f'<rect class="stripe" x="0" y="{HEAD + ROW * k}" width="{width}" height="{ROW}" fill="#f6f7f8"/>' for k in range(0, len(bars), 2)]  # fmt: skip
+    parts.append(_grid(axis, x, floor, 1 if counts else 2))
+    parts += _whole(whole, x, floor)
+    for k, bar in enumerate(bars):
+        y = HEAD + ROW * k + ROW / 2
+        strong = ' font-weight="650"' if bar.strong else ""
+        said = f"{bar.name}: {spoken(bar.share)}, {bar.n:,} documents"
+        parts.append(
+            f"<g><title>{escape(said)}</title>"
+            f'<text class="ink" x="4" y="{y + 4.5:.1f}" fill="{palette.INK}"{strong}>{escape(cut(bar.name, letters))}</text>'
+            f"{mark(bar.share, x, y)}"
+            f'<text class="ink" x="{right + 14}" y="{y + 4.5:.1f}" fill="{palette.INK}"{strong}>{escape(written(bar.share))}</text>'
+            + (f'<text x="{width - 4}" y="{y + 4.5:.1f}" text-anchor="end">{bar.n:,}</text>' if counts else "")
+            + "</g>"
+        )
+    words = " ".join(f"{bar.name}: {spoken(bar.share)}." for bar in bars)
+    return framed("".join(parts), title, words, identity, f"{kind}", width, floor + FOOT)
+
+
+def framed(shapes: str, title: str, words: str, identity: str, kind: str, width: int, height: int) -> Markup:
+    """Shapes as an ``<svg>`` with its title and what it shows in words."""
+    return Markup(
+        f'<svg class="own {kind}" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-labelledby="{identity}-t {identity}-d" font-family="{FONT}" font-size="13" fill="{palette.MUTED}">'
+        f'<title id="{identity}-t">{escape(title)}</title><desc id="{identity}-d">{escape(words)}</desc>{shapes}</svg>'
+    )
+
+
+def _head(width: int, right: int, counts: int) -> str:
+    last = f'<text x="{width - 4}" y="16" text-anchor="end">documents</text>' if counts else ""
+    return f'<text x="4" y="16">of</text><text x="{right + 14}" y="16">share (interval)</text>{last}'
+
+
+def _grid(axis: Axis, x: Pixel, floor: float, every: int) -> str:
+    lines = "".join(
+        f'<path class="grid" d="M{x(value):.1f},{HEAD}V{floor}" stroke="{palette.GRID}"/>' for value, _ in axis.ticks
+    )
+    labels = "".join(
+        f'<text x="{x(value):.1f}" y="{floor + 17}" text-anchor="middle">{escape(label)}</text>'
+        for value, label in axis.ticks[::every]
+    )
+    return lines + labels
+
+
+def _whole(whole: Interval | None, x: Pixel, floor: float) -> list[str]:
+    if whole is None or not whole.known:
+        return []
+    if math.isnan(whole.value):
+        ends_ = x(whole.low), x(whole.high)
+        return [f'<rect x="{ends_[0]:.1f}" y="{HEAD}" width="{max(ends_[1] - ends_[0], 1):.1f}" height="{floor - HEAD}" fill="{palette.MUTED}" fill-opacity="0.14"/>']  # fmt: skip
+    return [f'<path class="whole" d="M{x(whole.value):.1f},{HEAD}V{floor}" stroke="{palette.MUTED}" stroke-dasharray="3 3"/>']  # fmt: skip
+
+
+def mark(share: Interval, x: Pixel, y: float) -> str:
+    """A line with a dot, or a hollow bar where there are only ends, or nothing."""
+    if not share.known:
+        return ""
+    low, high, colour = x(share.low), x(share.high), palette.GROUPS[0]
+    if math.isnan(share.value):
+        return f'<rect class="hollow s g0" x="{low:.1f}" y="{y - 4:.1f}" width="{max(high - low, 2):.1f}" height="8" rx="2" fill="{palette.PAPER}" stroke="{colour}" stroke-width="1.4"/>'  # fmt: skip
+    return (
+        f'<path class="s g0" d="M{low:.1f},{y:.1f}H{high:.1f}" stroke="{colour}" stroke-width="2.2" stroke-linecap="round"/>'
+        f'<circle class="f g0" cx="{x(share.value):.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>'
+    )
+
+
+def written(share: Interval) -> str:
+    """A share with its interval in little space.
+
+    >>> written(Interval(0.12, 0.1, 0.15)), written(Interval(float("nan"), 0.0, 0.3)), written(Interval())
+    ('12.0 % (10.0–15.0)', '0.0 to 30.0 %', 'no share')
+    """
+    if not share.known:
+        return "no share"
+    if math.isnan(share.value):
+        return ends(share)
+    return f"{percent(share.value, share)} ({ends(share).removesuffix(' %').replace(' to ', chr(0x2013))})"
+
+
+def spoken(share: Interval) -> str:
+    """The same in words."""
+    if not share.known:
+        return "no share can be given"
+    known = not math.isnan(share.value)
+    return f"{percent(share.value, share)}, interval {ends(share)}" if known else f"somewhere in {ends(share)}"
