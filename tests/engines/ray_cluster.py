@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+TOKEN = secrets.token_hex(32)  # one for all clusters: the library reads it once a process
+
 
 @dataclass
 class Cluster:
@@ -60,7 +62,7 @@ def tree(pid: int) -> list[int]:
 def two_nodes(folder: Path) -> Iterator[Cluster]:
     """A cluster of two nodes with one processor each, while the block lasts."""
     token = folder / "token"
-    token.write_text(secrets.token_hex(32))
+    token.write_text(TOKEN)
     token.chmod(0o600)
     settings = {
         "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "RAY_USAGE_STATS_ENABLED": "0",

@@ -15,21 +15,33 @@ from remission.cli import _output as out
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a value, as in regime.share=0.2.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Run folder. Default: runs/NAME-ID.")
-@click.option("--workers", type=click.IntRange(1, 1024), default=1, show_default=True, help="Worker processes.")
-@click.option("--engine", type=click.Choice(["local"]), default="local", show_default=True, help="Where blocks run.")
+@click.option("--workers", type=click.IntRange(1, 1024), help="Blocks at a time. Default: 1; with ray, all processors.")
+@click.option(
+    "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Where blocks run."
+)
+@click.option("--address", help="Of the Ray cluster, as in 10.0.0.1:6379. Default: the one on this machine.")
 @click.option("--dry-run", is_flag=True, help="Check everything, say what would run, and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
-    file: Path, changes: tuple[str, ...], output: Path | None, workers: int, engine: str, dry_run: bool, as_json: bool
+    file: Path,
+    changes: tuple[str, ...],
+    output: Path | None,
+    workers: int | None,
+    engine: str,
+    address: str | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Run the experiment in FILE (TOML), every point of its sweep.
 
     Results go into a run folder as they are made. Running the same command again goes on where it stopped; a
-    finished run is only read.
+    finished run is only read. On a Ray cluster (--engine ray), the run folder must have the same path on all machines.
     """
     from remission.lab.execute import execute, resolved
     from remission.spec import Experiment
 
+    if address is not None and engine != "ray":
+        raise click.UsageError("--address is that of a Ray cluster: add --engine ray.")
     experiment = resolved(Experiment.from_file(file, changes))
     folder = output or Path("runs") / f"{file.stem}-{experiment.id[:8]}"
     if dry_run:
@@ -37,7 +49,8 @@ def command(
         return
     with out.progress(file.stem, quiet=as_json) as progress:
         warned: list[str] = []
-        run = execute(experiment, folder, workers, progress, ["remission", *sys.argv[1:]], warned.append)
+        typed, place = ["remission", *sys.argv[1:]], _cluster(address) if engine == "ray" else None
+        run = execute(experiment, folder, workers, progress, typed, warned.append, place)
     from remission.lab.reading import Reading
 
     reading = Reading(run)
@@ -45,6 +58,14 @@ def command(
         out.as_json("run", document(reading, folder))
     else:
         show(reading, folder)
+
+
+def _cluster(address: str | None) -> Any:
+    from remission.engines.ray import Cluster
+    from remission.errors import need
+
+    need("ray", "The engine 'ray'", "ray")  # before a folder is made
+    return Cluster(address or "auto")
 
 
 def _dry_run(experiment: Any, folder: Path, as_json: bool) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from typing import Generic
+from collections.abc import Iterable, Iterator
+from typing import Generic, TypeVar
 
 from remission.engines.limits import STRIKES, Later, Limits, Lost, Unit, sentence
+from remission.errors import RemissionError
+
+Result = TypeVar("Result")
 
 
 class Units(Generic[Unit]):
@@ -48,3 +51,14 @@ class Units(Generic[Unit]):
         """It is done."""
         self._strikes.pop(index, None)
         return self.open.pop(index)
+
+
+def none_lost(results: Iterable[tuple[Unit, Result | Lost[Unit]]]) -> Iterator[tuple[Unit, Result]]:
+    """The results of units that must all be done. Raises RemissionError for one that is given up."""
+    for unit, result in results:
+        if isinstance(result, Lost):
+            raise RemissionError(
+                f"A worker process died {STRIKES} times on the same block. The likely cause is memory: "
+                f"lower samples, or use fewer workers. Finished blocks are safe; the same command goes on."
+            )
+        yield unit, result

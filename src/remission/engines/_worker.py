@@ -74,6 +74,12 @@ class Worker:
             self._set_due(0.0)
         return said, content
 
+    def freed(self) -> int:
+        """It waits for a unit again; the one it was at."""
+        index, self.index = self.index, None
+        assert index is not None
+        return index
+
     def _set_due(self, more: float) -> None:
         self._due = time.monotonic() + (self.limits.seconds or float("inf")) + more
 
@@ -89,8 +95,7 @@ class Worker:
 
     def end(self) -> None:
         """End it now."""
-        if self.process.is_alive():
-            self.process.kill()
+        self.process.kill()
         self.process.join(30)
         self.pipe.close()
 
@@ -98,16 +103,6 @@ class Worker:
     def failed_to_start(self) -> bool:
         """Whether it ended by itself before it was ready: its start is at fault, not a signal."""
         return not self.ready and self.process.exitcode is not None and self.process.exitcode > 0
-
-
-def end_all(workers: list[Worker]) -> None:
-    """End workers at once, by their own process ids."""
-    for worker in workers:
-        if worker.process.is_alive():
-            worker.process.terminate()
-    for worker in workers:
-        worker.process.join(5)
-        worker.end()
 
 
 def _resident(pid: int | None) -> int:

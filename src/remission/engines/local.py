@@ -8,9 +8,9 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any, Generic, TypeVar
 
 from remission.engines import _worker
-from remission.engines._units import Units
+from remission.engines._units import Units, none_lost
 from remission.engines._worker import Worker
-from remission.engines.limits import HUNGRY, KILLED, STRIKES, Later, Limits, Lost
+from remission.engines.limits import HUNGRY, KILLED, Later, Limits, Lost
 from remission.errors import RemissionError
 
 Unit = TypeVar("Unit")
@@ -39,13 +39,7 @@ def map_units(
         for unit in units:
             yield unit, function(unit)
         return
-    for unit, result in supervise(function, units, min(workers, len(units))):
-        if isinstance(result, Lost):
-            raise RemissionError(
-                f"A worker process died {STRIKES} times on the same block. The likely cause is memory: "
-                f"lower samples, or use fewer workers. Finished blocks are safe; the same command goes on."
-            )
-        yield unit, result
+    yield from none_lost(supervise(function, units, min(workers, len(units))))
 
 
 def supervise(
@@ -101,18 +95,19 @@ class _Crew(Generic[Unit, Result]):
                 elif answer[0] == _worker.RAISED:
                     raise answer[1]
                 else:
-                    unit = self._finish(worker)
+                    unit = self._units.finish(worker.freed())
                     self._feed()  # before the result leaves: whoever takes it may take long
                     yield unit, answer[1]
             for worker in list(self._workers):
-                trouble = worker.trouble()
-                if trouble:
+                if trouble := worker.trouble():
                     yield from self._replace(worker, trouble)
             self._feed()
 
     def dismiss(self) -> None:
-        _worker.end_all(self._workers)
-        self._workers = []
+        for worker in self._workers:
+            worker.process.kill()  # all of them before the first is waited for
+        for worker in self._workers:
+            worker.end()
 
     def _ready(self) -> list[Worker]:
         """Workers that have something to say or are gone."""
@@ -121,29 +116,17 @@ class _Crew(Generic[Unit, Result]):
         found = multiprocessing.connection.wait([*by_pipe], _LOOK if watched else None)
         return [by_pipe[pipe] for pipe in found]
 
-    def _finish(self, worker: Worker) -> Unit:
-        index, worker.index = worker.index, None
-        assert index is not None
-        return self._units.finish(index)
-
     def _feed(self) -> None:
         """Give every free worker a unit; start workers while there are units and places."""
-        for worker in self._workers:
-            if worker.index is None and not self._give(worker):
-                return
-        while len(self._workers) < self._most:
+        free = [worker for worker in self._workers if worker.index is None]
+        while free or len(self._workers) < self._most:
             index = self._units.next()
             if index is None:
                 return
-            worker = Worker(self._function, self._limits)
-            self._workers.append(worker)
-            worker.give(index, self._units.open[index])
-
-    def _give(self, worker: Worker) -> bool:
-        index = self._units.next()
-        if index is not None:
-            worker.give(index, self._units.open[index])
-        return index is not None
+            if not free:
+                free.append(Worker(self._function, self._limits))
+                self._workers += free
+            free.pop().give(index, self._units.open[index])
 
     def _replace(self, worker: Worker, why: str) -> Iterator[tuple[Unit, Lost[Unit]]]:
         """End a worker; its unit is tried again, or given up. A new one starts when there is a unit for it."""
@@ -157,10 +140,7 @@ class _Crew(Generic[Unit, Result]):
                     "Worker processes could not be started. In a script of your own, put the call under "
                     "if __name__ == '__main__': (new processes import the script), or use workers = 1."
                 )
-            if index is not None:  # it never got to it
-                self._units.again(index)
-            return
-        if index is None:
-            return
-        if (lost := self._units.strike(index, why)) is not None:
+            if index is not None:
+                self._units.again(index)  # it never got to it
+        elif index is not None and (lost := self._units.strike(index, why)) is not None:
             yield lost

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from remission.checks import check_experiment
 from remission.data import Space
 from remission.defaults import default_metrics
 from remission.engines.local import map_units
+from remission.errors import StoreError
 from remission.interfaces import LongModel
 from remission.lab.facts import facts_of, provenance_of
 from remission.loop import comparison_sizes, is_ragged, looks_at_training, run
@@ -50,6 +53,18 @@ class Done:
     notes: tuple[str, ...]
 
 
+class Engine(Protocol):
+    """Where blocks run, if not on this machine: :class:`remission.engines.ray.Cluster`."""
+
+    def processors(self) -> int:
+        """How many blocks can run at a time."""
+
+    def map_units(
+        self, function: Callable[[Block], Done], units: Sequence[Block], workers: int
+    ) -> Iterator[tuple[Block, Done]]:
+        """(block, result) as they finish, at most ``workers`` of them under way; as :func:`remission.engines.local.map_units`."""
+
+
 def resolved(experiment: Experiment) -> Experiment:
     """The experiment with default metrics filled in, after all checks that need no fit."""
     first = experiment.points[0].experiment
@@ -61,20 +76,24 @@ def resolved(experiment: Experiment) -> Experiment:
 def execute(
     experiment: Experiment,
     folder: Path,
-    workers: int = 1,
+    workers: int | None = 1,
     progress: Progress | None = None,
     command: Iterable[str] = (),
     on_warning: Callable[[str], None] | None = None,
+    engine: Engine | None = None,
 ) -> Run:
     """Run all missing blocks of an experiment into ``folder``.
 
     Args:
         experiment: may be a sweep; default metrics are filled in.
         folder: a new folder, or one that holds this very experiment.
-        workers: processes; results do not depend on it.
+        workers: so many blocks at a time, and the replicates of a point are cut into at least as many; results do not depend on
+            it. None: 1 on this machine, all processors of an engine.
         progress: called with replicate-generations done and wanted.
         command: what the user typed, for provenance.
         on_warning: called with every warning once.
+        engine: where blocks run; None: on this machine. Elsewhere the folder must have the same path, own modules and data
+            included, and the package the same version.
 
     Raises:
         SpecError, StoreError: before anything is fitted. FitError, CurationError: with the generation.
@@ -86,36 +105,61 @@ def execute(
     for warning in warnings:
         _warn(on_warning, warning)
     with store.writing():
-        blocks = missing_blocks(store, experiment, workers)
-        sizes = [point.experiment.generations for point in experiment.points]
-        total = float(sum(point.experiment.replicates * point.experiment.generations for point in experiment.points))
-        done = total - sum((block.last - block.first + 1) * sizes[block.point] for block in blocks)
-        store.log("start", blocks=len(blocks), workers=workers)
-        told: set[str] = set()
-
-        def tick(more: float) -> None:
-            nonlocal done
-            done += more
-            if progress is not None:
-                progress(done, total)
-
-        tick(0)
-        alone = workers <= 1 or len(blocks) <= 1
-        work: Callable[[Block], Done] = functools.partial(run_block, tick=tick) if alone else run_block
-        try:
-            for block, result in map_units(work, blocks, workers):
-                store.log("block", point=block.point, first=block.first, last=block.last, seconds=result.seconds)
-                if not alone:
-                    tick((block.last - block.first + 1) * sizes[block.point])
-                for note in set(result.notes) - told:
-                    told.add(note)
-                    store.log("note", text=note)
-        except BaseException as error:
-            store.log("stopped", why=type(error).__name__)
-            raise
-        store.forget_work()
-        store.log("done")
+        if workers is None:
+            workers = 1 if engine is None or store.is_complete else engine.processors()
+        _run_missing(store, experiment, workers, progress, engine)
     return store
+
+
+def _run_missing(
+    store: Run, experiment: Experiment, workers: int, progress: Progress | None, engine: Engine | None
+) -> None:
+    blocks = missing_blocks(store, experiment, workers)
+    sizes = [point.experiment.generations for point in experiment.points]
+    total = float(sum(point.experiment.replicates * point.experiment.generations for point in experiment.points))
+    done = total - sum((block.last - block.first + 1) * sizes[block.point] for block in blocks)
+    store.log("start", blocks=len(blocks), workers=workers)
+    told: set[str] = set()
+
+    def tick(more: float) -> None:
+        nonlocal done
+        done += more
+        if progress is not None:
+            progress(done, total)
+
+    tick(0)
+    alone = engine is None and (workers <= 1 or len(blocks) <= 1)
+    try:
+        for block, result in _mapped(blocks, workers, engine, tick if alone else None):
+            store.log("block", point=block.point, first=block.first, last=block.last, seconds=result.seconds)
+            if not alone:
+                tick((block.last - block.first + 1) * sizes[block.point])
+            for note in set(result.notes) - told:
+                told.add(note)
+                store.log("note", text=note)
+        _check_all_there(store)
+    except BaseException as error:
+        store.log("stopped", why=type(error).__name__)
+        raise
+    store.forget_work()
+    store.log("done")
+
+
+def _mapped(
+    blocks: Sequence[Block], workers: int, engine: Engine | None, tick: Callable[[float], None] | None
+) -> Iterator[tuple[Block, Done]]:
+    if engine is None:
+        return map_units(functools.partial(run_block, tick=tick), blocks, workers)
+    return engine.map_units(run_elsewhere, blocks, workers) if blocks else iter(())
+
+
+def _check_all_there(store: Run) -> None:
+    """Raise StoreError when finished blocks went to another folder of the same name."""
+    if not store.is_complete:
+        raise StoreError(
+            f"All blocks were done, but not all of them are in '{store.folder.resolve()}'. The folder must be the same one on "
+            f"all machines: give -o a folder on a file system they share."
+        )
 
 
 def run_block(block: Block, tick: Callable[[float], None] | None = None) -> Done:
@@ -133,6 +177,29 @@ def run_block(block: Block, tick: Callable[[float], None] | None = None) -> Done
     store.keep_models(block.point, block.first, block.last, point.experiment.keep)
     notes = tuple(sorted({note for generation in generations for note in generation.notes}))
     return Done(round(time.perf_counter() - began, 3), notes)
+
+
+def run_elsewhere(block: Block) -> Done:
+    """Run one block on a machine that may be another one, if it has the very same experiment there."""
+    _check_here(block.folder, block.run)
+    return run_block(block)
+
+
+@functools.lru_cache(maxsize=1)
+def _check_here(folder: str, run: str) -> None:
+    """Raise StoreError when results would go nowhere, into another run, or would be those of other code or data."""
+    here, path = f"On the machine '{socket.gethostname()}'", Path(folder)
+    if not (path / "experiment.toml").is_file() or Run(path).id != run:
+        raise StoreError(
+            f"{here}, '{folder}' is not the folder of the run {run}. It must be the same one on all machines: give -o "
+            f"a folder on a file system they share, or use the local engine."
+        )
+    found = Run(path).experiment.id
+    if found != run:
+        raise StoreError(
+            f"{here}, the experiment is another one ({found}, not {run}): the package, modules of yours or data files differ. "
+            f"Make them the same on all machines."
+        )
 
 
 @functools.lru_cache(maxsize=1)
