@@ -6,7 +6,10 @@ import copy
 import importlib.util
 import json
 import math
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from remission.documents import Documents
 from remission.errors import DataError, MissingExtra, SpecError, StoreError
 from tests.adapters.detector import made, rows
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 MISSING = importlib.util.find_spec("datatrove") is None
 needs_datatrove = pytest.mark.skipif(MISSING, reason="datatrove is not installed")
 NAMES = ("score", "p", "verdict", "reason", "stratum")
@@ -158,6 +162,34 @@ def test_its_own_parquet_writer_takes_a_first_document_that_is_undecided(folder:
     table = pq.read_table(next(tmp_path.glob("*.parquet")))
     assert table["synthetic_reason"][0].as_py() == "'text' is empty"
     assert table["synthetic_p"].to_numpy()[1] > 0
+
+
+@needs_datatrove
+def test_the_pipeline_that_is_shown_runs(folder: Path, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    page = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8").partition("## datatrove")[2]
+    (tmp_path / "shown.py").write_text(page.partition("```python\n")[2].partition("```")[0])
+    (tmp_path / "calibrated").symlink_to(folder)
+    (tmp_path / "data").mkdir()
+    listed = [row for row in rows() if row["text"] and row["text"].strip()]
+    for number in range(2):
+        pq.write_table(pa.Table.from_pylist(listed[number::2]), tmp_path / "data" / f"{number}.parquet")
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "shown.py"], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": path},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = {
+        name: [row["id"] for file in (tmp_path / name).glob("*.parquet") for row in pq.read_table(file).to_pylist()]
+        for name in ("kept", "dropped")
+    }
+    blocks = list(SyntheticFilter(folder)(iter(documents(listed))))
+    assert sorted(found["kept"]) == sorted(doc.id for doc in blocks)
+    assert sorted(found["kept"] + found["dropped"]) == sorted(row["id"] for row in listed)
+    assert found["dropped"]
 
 
 @needs_datatrove
