@@ -15,6 +15,8 @@ _MANY = 3  # times the words of the sample in a training set: its rare types are
 _CHARTS = {
     ("types.once", "law"): ("Rare types alive: by the laws", "Chance that a word type that comes once in a training set, in the mean, is alive.", "chance", "falls"),
     ("types.rare-recall", "law"): ("Rarer half of the types alive: by the laws", "Of the word types of the sample. A lower bound, as good as exact.", "share alive", "falls"),
+    ("types.tail", "law"): ("Probability of the rarer half of the types: by the law", "Of what it was, in training sets without limit.", "share left", "falls"),
+    ("entropy", "law"): ("Entropy of the words: by the law", "In training sets without limit.", "nats", "falls"),
     ("types.alive", "simulated"): ("Types alive: simulated", "Word types in as much text as a training set, written by the bigram model.", "types", "falls"),
     ("distinct.2", "simulated"): ("Distinct pairs of words: simulated", "Different pairs, of all pairs of words that follow each other.", "share", "falls"),
     ("perplexity", "simulated"): ("Perplexity of held-out text: simulated", "How surprised the model is by human text that nobody trained on.", "perplexity", "rises"),
@@ -45,6 +47,8 @@ def section(found: Mapping[str, Any], title: str = "The next generations", lead:
         ("generations", f"{found['generations']}"), ("words per training set, laws", f"{found['tokens']:,}"),
         ("sample of the corpus", f"{sample['used']:,} texts, {sample['tokens']:,} words, {sample['types']:,} types"),
     ]  # fmt: skip
+    if found["temperature"] != 1:
+        facts.append(("temperature of the sampling", f"{found['temperature']:g}"))
     if size is not None:
         facts.append(
             ("simulation", f"n-gram of order {size['order']}, {size['tokens']:,} words per training set, {size['replicates']} runs of each loop")

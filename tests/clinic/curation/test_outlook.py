@@ -10,6 +10,7 @@ import pytest
 
 from remission.clinic.curation import _outlook_loops as loops
 from remission.clinic.curation import _outlook_sample as samples
+from remission.clinic.curation import _outlook_sharp as sharp
 from remission.clinic.curation._outlook_laws import alive, limit, weights
 from remission.clinic.curation.outlook import outlook
 from remission.errors import DataError, SpecError, StoreError
@@ -164,6 +165,78 @@ def test_thresholds_in_words():
     assert any("total collapse" in line for line in whole.sentences())
 
 
+@pytest.mark.parametrize(("synthetic", "temperature"), [(0.9, 0.8), (0.3, 0.9), (0.6, 1.3)])
+def test_sharper_sampling_is_what_a_loop_of_many_items_shows(synthetic, temperature):
+    rows = measure(
+        f"""
+        [experiment]
+        generations = 5
+        samples = 1000000
+        fast = true
+        seed = 2
+        [source]
+        kind = "zipf"
+        types = 40
+        [model]
+        kind = "unigram"
+        [sampling]
+        temperature = {temperature}
+        [regime]
+        kind = "fresh"
+        share = {1 - synthetic}
+        [[metric]]
+        kind = "types"
+        [[metric]]
+        kind = "heterozygosity"
+        [[metric]]
+        kind = "entropy"
+        [[metric]]
+        kind = "max-share"
+        """,
+        50,
+    )
+    p = 1 / np.arange(1, 41)
+    p /= p.sum()
+    rare = p <= np.quantile(p, 0.5, method="lower")
+    said = sharp.rows(p, rare, synthetic, 5, temperature)
+    for row, values in said.items():
+        for t in range(5):
+            assert_agrees(rows[row][:, t], values[t], f"{row} {t}")
+    late = sharp.rows(p, rare, synthetic, 1500, temperature)
+    for row, value in sharp.settled(p, rare, synthetic, temperature).items():
+        assert late[row][-1] == pytest.approx(value, rel=1e-5)
+
+
+def test_temperature_tips():
+    """Law T1: beyond, not, or perhaps, by the interval of the share."""
+    cold = outlook(texts(), BEFORE, AFTER, 6, temperature=0.5)
+    assert any("before curation it is beyond that, after curation it is not" in line for line in cold.sentences())
+    close = outlook(texts(), BEFORE, AFTER, 6, temperature=0.8)
+    assert any(
+        "more than 80 %" in line and "before curation it may be beyond that" in line for line in close.sentences()
+    )
+    tails = [one.curve("before", "types.tail").values[-1] for one in (cold, close)]
+    assert tails[0] < tails[1] < 1
+    curve = cold.curve("before", "types.tail")
+    assert curve.low[-1] < curve.values[-1] < curve.high[-1]
+    assert cold.curve("human", "types.tail").values[-1] == 1.0
+    assert outlook(texts(), BEFORE, AFTER, 3, temperature=1.2).sentences()[-1].startswith("Above a temperature of 1")
+    json.dumps(cold.document(), allow_nan=False)
+
+
+def test_simulated_at_a_temperature():
+    found = outlook(texts(200, 80), BEFORE, AFTER, 4, temperature=0.8, simulate=True, replicates=6)
+    effects = {one.row: one for one in found.effects if one.method == "simulated"}
+    assert "perplexity" not in effects
+    assert effects["types.alive"].change.low > 0
+    warm = outlook(texts(200, 80), BEFORE, AFTER, 4, simulate=True, replicates=6)
+    alive_at = [one.curve("before", "types.alive", "simulated") for one in (found, warm)]
+    assert alive_at[0].high[-1] < alive_at[1].low[-1]
+    assert [chart.name for chart in section(found.document()).charts] == [
+        "types.tail-law", "entropy-law", "types.alive-simulated", "distinct.2-simulated",
+    ]  # fmt: skip
+
+
 def test_a_large_training_set_says_what_the_sample_cannot_know():
     found = outlook(texts(), BEFORE, AFTER, 4, tokens=10**12)
     assert any("has never seen" in note for note in found.notes)
@@ -257,6 +330,12 @@ def test_bad_numbers():
         outlook(texts(), BEFORE, AFTER, simulate=True, replicates=1)
     with pytest.raises(SpecError, match="at least 2 tokens"):
         outlook(texts(), BEFORE, AFTER, tokens=1)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.inf, math.nan])
+def test_bad_temperature(temperature):
+    with pytest.raises(SpecError, match="A temperature is a number above 0"):
+        outlook(texts(), BEFORE, AFTER, temperature=temperature)
 
 
 def test_bad_texts(tmp_path):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from remission import registry
+from remission.clinic.curation import _outlook_sharp as sharp
 from remission.data import Floats
 from remission.lab.predictions import predictions
 from remission.spec import Experiment
@@ -85,12 +86,19 @@ class Frequencies:
         n: items of a training set.
         generations: T.
         source: the table of the finite source that the law is of.
+        temperature: of the sampling; at any but 1 training sets are taken to be without limit.
     """
 
     p: Floats
     n: int
     generations: int
     source: dict[str, Any]
+    temperature: float = 1.0
+
+    @property
+    def rare(self) -> np.typing.NDArray[np.bool_]:
+        """Which types are the rarer half, shape (V,)."""
+        return np.asarray(self.p <= np.quantile(self.p, RARE, method="lower"))
 
     def human(self, share: float) -> int:
         """Fresh human items among n, rounded as the regime rounds."""
@@ -108,6 +116,12 @@ class Frequencies:
 
     def rows(self, share: float) -> dict[tuple[str, str, str], Floats]:
         """(row, law, scale) -> values (T,), of the laws of the lab that are exact in the mean and of the types alive."""
+        if self.temperature != 1.0:
+            found = sharp.rows(self.p, self.rare, share, self.generations, self.temperature)
+            return {(row, sharp.LAW, sharp.SCALE): values for row, values in found.items()}
+        return self._unbiased(share)
+
+    def _unbiased(self, share: float) -> dict[tuple[str, str, str], Floats]:
         found = {
             (one.metric, one.law, one.scale): one.values
             for one in predictions(self.world(share))[0]
@@ -118,7 +132,7 @@ class Frequencies:
 
     def types(self, weight: Floats) -> dict[str, Floats]:
         """What is alive at every weight: rows as the metric ``types`` names them, and the chance of a type expected once."""
-        rare = self.p <= np.quantile(self.p, RARE, method="lower")
+        rare = self.rare
         living = alive(self.p, self.n, weight)
         return {
             "types.alive": living, "types.recall": living / self.p.size,
@@ -128,7 +142,9 @@ class Frequencies:
         }  # fmt: skip
 
     def long_run(self, share: float) -> dict[str, float]:
-        """Where the loop settles: the rows of :meth:`types` and the kept part of the heterozygosity."""
+        """Where the loop settles: the rows of :meth:`types` and the kept part of the heterozygosity; sharper, those of the map."""
+        if self.temperature != 1.0:
+            return sharp.settled(self.p, self.rare, share, self.temperature)
         from remission.theory.fresh_heterozygosity import fixed_point
 
         human = self.human(share)

@@ -33,7 +33,7 @@ class Sizes:
     Attributes:
         blocks: of a training set, and of the held-out text; length: words of a block.
         replicates: runs of each loop.
-        order, smoothing: of the n-gram model.
+        order, smoothing: of the n-gram model; temperature: of its sampling, which smoothing cannot be combined with.
     """
 
     blocks: int
@@ -41,6 +41,12 @@ class Sizes:
     replicates: int
     order: int = ORDER
     smoothing: float = SMOOTHING
+    temperature: float = 1.0
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """What is measured; a bare chain finds nearly all held-out text impossible, and its perplexity says nothing."""
+        return ROWS if self.smoothing else tuple(row for row in ROWS if row != "perplexity")
 
     @property
     def tokens(self) -> int:
@@ -51,11 +57,11 @@ class Sizes:
         """As plain values."""
         return {
             "tokens": self.tokens, "blocks": self.blocks, "length": self.length, "replicates": self.replicates,
-            "model": "ngram", "order": self.order, "smoothing": self.smoothing,
+            "model": "ngram", "order": self.order, "smoothing": self.smoothing, "temperature": self.temperature,
         }  # fmt: skip
 
 
-def sizes(sample: Sample, generations: int, loops: int, replicates: int) -> Sizes:
+def sizes(sample: Sample, generations: int, loops: int, replicates: int, temperature: float = 1.0) -> Sizes:
     """Training sets so small that no human block is ever used twice, and that all loops take about a minute.
 
     Raises:
@@ -68,7 +74,8 @@ def sizes(sample: Sample, generations: int, loops: int, replicates: int) -> Size
             f"{sample.tokens} words are too few to simulate {generations} generations: every one wants human text of its own. "
             f"Give {_LEAST * LENGTH * (generations + 1)} words or more, or fewer generations."
         )
-    return Sizes(min(held, max(most, _LEAST)), LENGTH, replicates)
+    smoothing = SMOOTHING if temperature == 1.0 else 0.0
+    return Sizes(min(held, max(most, _LEAST)), LENGTH, replicates, ORDER, smoothing, temperature)
 
 
 def loop(sample: Sample, share: float, generations: int, chosen: Sizes, seed: int) -> Experiment:
@@ -80,8 +87,8 @@ def loop(sample: Sample, share: float, generations: int, chosen: Sizes, seed: in
         },
         "source": sample.source(chosen.length),
         "model": {"kind": "ngram", "order": chosen.order, "smoothing": chosen.smoothing},
-        "regime": {"kind": "fresh", "share": 1.0 - share},
-        "metric": [{"kind": name} for name in ("types", "distinct", "entropy", "perplexity")],
+        "regime": {"kind": "fresh", "share": 1.0 - share}, "sampling": {"temperature": chosen.temperature},
+        "metric": [{"kind": name} for name in dict.fromkeys(row.split(".")[0] for row in chosen.rows)],
     })  # fmt: skip
 
 
@@ -105,5 +112,5 @@ def simulated(
 
         experiment = loop(sample, share, generations, chosen, seed)
         values = execute(experiment, folder / experiment.id, workers, tick).values()
-        found[share] = {row: np.asarray(values[(0, row)], np.float64) for row in ROWS}
+        found[share] = {row: np.asarray(values[(0, row)], np.float64) for row in chosen.rows}
     return found

@@ -17,23 +17,20 @@ NAMES = {
     "types.once": "chance that a type expected once per training set is alive", "types.tail": "probability on rare types, of what it was",
     "distinct.1": "distinct words", "distinct.2": "distinct pairs of words", "distinct.3": "distinct triples of words",
     "entropy": "entropy (nats)", "perplexity": "perplexity of held-out text", "heterozygosity": "chance that two words differ",
+    "max-share": "probability of the most frequent type",
 }  # fmt: skip
 _TOLD = ("perplexity", "distinct.2", "types.alive")  # of a simulation
 
 
 def sentences(found: Outlook) -> list[str]:
     """The answer in words, the shares first."""
-    told = [
-        f"Before curation {percent(found.before)} of the training corpus is synthetic, after it {percent(found.after)}.",
-        _types(found), _long_run(found),
-    ]  # fmt: skip
-    tips = [(name, found.tips.get(name)) for name in ("before", "after")]
-    known = [f"below {_tip(one)} {name} curation" for name, one in tips if one is not None]
-    if known:
-        told.append(
-            f"Models that sample more sharply than they learned can tip: diversity runs away at a temperature {', '.join(known)} "
-            f"(law T1, for equally frequent types)."
-        )
+    lead = (
+        f"Before curation {percent(found.before)} of the training corpus is synthetic, after it {percent(found.after)}."
+    )
+    if found.temperature == 1.0:
+        told = [lead, _types(found), _long_run(found), _tips(found)]
+    else:
+        told = [lead, _tail(found), _beyond(found)]
     if found.sizes is not None:
         told += _simulated(found)
     return [line for line in told if line]
@@ -98,6 +95,50 @@ def _long_run(found: Outlook) -> str:
     )
 
 
+def _tips(found: Outlook) -> str:
+    tips = [(name, found.tips.get(name)) for name in ("before", "after")]
+    known = [f"below {_tip(one)} {name} curation" for name, one in tips if one is not None]
+    if not known:
+        return ""
+    return (
+        f"Models that sample more sharply than they learned can tip: diversity runs away at a temperature {', '.join(known)} "
+        f"(law T1, for equally frequent types)."
+    )
+
+
+def _tail(found: Outlook) -> str:
+    before, after, human = (found.curve(name, "types.tail") for name in ("before", "after", "human"))
+    settled = [found.long_run.get(name, {}).get("types.tail", math.nan) for name in ("before", "after")]
+    told = (
+        f"Sampled at a temperature of {found.temperature:g}, in training sets without limit, the rarer half of the word types has "
+        f"{_last(before)} of its probability left after {found.generations} generation{'s' if found.generations > 1 else ''} as the corpus "
+        f"was; after curation {_last(after)}; without any synthetic text {_last(human)}"
+    )
+    if any(math.isnan(value) for value in settled):
+        return f"{told}."
+    return f"{told}. In the long run {100 * settled[0]:.3g} % and, after curation, {100 * settled[1]:.3g} % are left."
+
+
+def _beyond(found: Outlook) -> str:
+    """Where the shares lie against the threshold of law T1: a synthetic share as large as the temperature."""
+    from remission.theory.tipping_point import temperature_threshold
+
+    if found.temperature > 1.0:
+        return "Above a temperature of 1 sampling flattens: nothing runs away, but models forget what was common."
+    most = 1.0 - temperature_threshold(found.temperature)
+    places = [f"{name} curation it {_place(getattr(found, name), most)}" for name in ("before", "after")]
+    return (
+        f"At this temperature the diversity of equally frequent types runs away when more than {100 * most:.3g} % of the training set is "
+        f"synthetic (law T1): {', '.join(places)}. Of types of different frequency the rare ones fade smoothly, from any share on."
+    )
+
+
+def _place(share: Estimate, most: float) -> str:
+    if share.low > most:
+        return "is beyond that"
+    return "is not" if share.high <= most else "may be beyond that"
+
+
 def _simulated(found: Outlook) -> list[str]:
     assert found.sizes is not None
     size = found.sizes
@@ -108,6 +149,7 @@ def _simulated(found: Outlook) -> list[str]:
         *(
             f"{NAMES[row].capitalize()} in generation {found.generations}, simulated: {_change(effects[row])}."
             for row in _TOLD
+            if row in effects
         ),
     ]
 

@@ -45,7 +45,7 @@ class Curve:
         row: as metrics name it, such as ``types.rare-recall``; ``types.once`` is the chance that a type which comes once in a
             training set, in the mean, is alive.
         method: ``law`` or ``simulated``; law: the name of the law, else empty.
-        scale: of a law: ``mean`` (exact), or ``bound`` (on the mean, off by O(1/n): an upper one for ``types.lost``, else lower).
+        scale: of a law: ``mean`` (exact), ``large-n`` (training sets without limit), or ``bound`` (on the mean, off by O(1/n): an upper one for ``types.lost``, else lower).
         values: at the estimated share, shape (T,); NaN where only bounds of the share are known.
         low, high: of a law, the range over the interval of the share; simulated, the interval of the mean over replicates
             at the estimated share, or what the intervals at both ends of the share span when it is NaN.
@@ -99,7 +99,7 @@ class Outlook:
     Attributes:
         generations: T, fits.
         before, after: synthetic share of the training corpus.
-        tokens: words of a training set, as the laws take it.
+        tokens: words of a training set, as the laws take it; temperature: of the sampling.
         sample: of the corpus.
         curves, effects: the answer.
         long_run: loop -> row -> where it settles at the estimated share; NaN where that takes too long to say.
@@ -118,6 +118,7 @@ class Outlook:
     effects: tuple[Effect, ...]
     long_run: dict[str, dict[str, float]]
     tips: dict[str, Estimate | None]
+    temperature: float = 1.0
     sizes: Sizes | None = None
     notes: tuple[str, ...] = ()
 
@@ -136,7 +137,7 @@ class Outlook:
         """All of it as plain values for JSON."""
         shares = {name: _finite(getattr(self, name)) for name in ("before", "after")}
         return {
-            "generations": self.generations, **shares, "tokens": self.tokens, "sample": self.sample.table(),
+            "generations": self.generations, **shares, "tokens": self.tokens, "temperature": self.temperature, "sample": self.sample.table(),
             "assumed": ASSUMED, "curves": [one.table() for one in self.curves], "effects": self.table(),
             "long_run": {loop: {row: _plain(value) for row, value in rows.items()} for loop, rows in self.long_run.items()},
             "tips": {loop: None if one is None else _finite(one) for loop, one in self.tips.items()},
@@ -158,6 +159,7 @@ def outlook(
     generations: int = 10,
     *,
     tokens: int | None = None,
+    temperature: float = 1.0,
     simulate: bool = False,
     replicates: int = REPLICATES,
     seed: int = 0,
@@ -169,7 +171,7 @@ def outlook(
 
     Closed forms for the relative frequencies of the words of the sample (the unigram, the source ``surrogate``) are exact for
     that world; with ``simulate`` the loop is really run on a small bigram model of the sample. Both sample models as they
-    were fitted, without bias; sharper sampling is worse.
+    were fitted; a lower ``temperature`` is worse.
 
     Args:
         texts: some kept documents, as str; about 5 MB of them are used.
@@ -177,6 +179,8 @@ def outlook(
         after: the same after curation.
         generations: T, fits.
         tokens: words of the real training set; those of the sample when left out. For the laws alone.
+        temperature: models are sampled at; below 1 more sharply than they learned. At any other than 1 the laws are those of
+            training sets without limit (T1), and the simulated bigram has no back-off and no perplexity.
         simulate: run the loops as well: before, after and without synthetic items, with the same random numbers, about a
             minute on one core.
         replicates: of each loop, 2 or more.
@@ -187,21 +191,21 @@ def outlook(
 
     Raises:
         DataError: no text, or too little for so many generations.
-        SpecError: a share outside 0 .. 1, fewer than 1 generation or 2 replicates or words.
+        SpecError: a share outside 0 .. 1, fewer than 1 generation or 2 replicates or words, a temperature not above 0.
         StoreError: the folder cannot be written.
     """
-    _check(before, after, generations, tokens, replicates)
+    _check(before, after, generations, tokens, replicates, temperature)
     with tempfile.TemporaryDirectory() as aside:
         place = Path(aside) if folder is None else folder
         sample, counts = stored(texts, place, seed)
         words = sample.tokens if tokens is None else tokens
-        laws = Frequencies(np.array(counts) / sample.tokens, words, generations, sample.source(1))
+        laws = Frequencies(np.array(counts) / sample.tokens, words, generations, sample.source(1), temperature)
         loops = {"before": before, "after": after, "human": Estimate(0.0, 0.0, 0.0, 1.0, "control", 0)}
         curves, effects = _lawful(laws, loops)
         chosen = None
         if simulate:
             shares = tuple(dict.fromkeys(share for one in loops.values() for share in _points(one)))
-            chosen = sizes(sample, generations, len(shares), replicates)
+            chosen = sizes(sample, generations, len(shares), replicates, temperature)
             runs = simulated(sample, shares, generations, chosen, seed, workers, place, progress)
             more, seen = _measured(runs, loops)
             curves, effects = curves + more, effects + seen
@@ -209,11 +213,13 @@ def outlook(
         return Outlook(
             generations, before, after, words, sample, tuple(curves), tuple(effects),
             {name: laws.long_run(share) for name, share in middle.items()},
-            {name: _tips(laws, one) for name, one in loops.items()}, chosen, _notes(sample, words, before, after),
+            {name: _tips(laws, one) for name, one in loops.items()}, temperature, chosen, _notes(sample, words, before, after),
         )  # fmt: skip
 
 
-def _check(before: Estimate, after: Estimate, generations: int, tokens: int | None, replicates: int) -> None:
+def _check(
+    before: Estimate, after: Estimate, generations: int, tokens: int | None, replicates: int, temperature: float
+) -> None:
     for name, one in (("before", before), ("after", after)):
         middle = one.low if math.isnan(one.value) else one.value
         if not 0.0 <= one.low <= middle <= one.high <= 1.0:
@@ -225,6 +231,8 @@ def _check(before: Estimate, after: Estimate, generations: int, tokens: int | No
         raise SpecError(f"At least 1 generation is needed. Got {generations}.")
     if tokens is not None and tokens < 2:
         raise SpecError(f"A training set has at least 2 tokens. Got {tokens}.")
+    if not 0.0 < temperature < math.inf:
+        raise SpecError(f"A temperature is a number above 0; 1 samples models as they are. Got {temperature}.")
     if replicates < 2:
         raise SpecError(f"At least 2 replicates are needed for an interval. Got {replicates}.")
 
