@@ -164,7 +164,7 @@ def test_bounds_hold_whatever_is_caught_and_are_reached() -> None:
     assert np.mean(held) >= 0.95
     assert np.median(lows) > 0
     kept = float(cell.counts @ rule.weight(cell.values)) / cell.n
-    assert row.after.high == pytest.approx(1 - 0.6 / kept, abs=0.03)
+    assert row.after.high == pytest.approx(1 - 0.6 / kept, abs=0.045)
     wrong, _, _ = bounded(0.05, 0.15, rng)
     assert residual([wrong], exclude([wrong])).whole.after.high < float(made[rule.weight(scores) > 0].mean()) + 0.1
 

@@ -18,6 +18,7 @@ from remission.clinic.census.receipts import bin_values, bins_of
 from remission.clinic.curation.capping import cap
 from remission.clinic.curation.cells import Cell, rounded
 from remission.clinic.curation.excluding import exclude
+from remission.clinic.curation.residual import residual
 from remission.clinic.curation.rules import Rule, Rules, keep_all
 from remission.clinic.curation.weighing import weigh
 from remission.errors import DataError, SpecError
@@ -302,3 +303,19 @@ def test_bad_input() -> None:
         Rule("all", "k", "cap", (2.0, 1.0), (1.0, 0.5, 0.0))
     with pytest.raises(DataError, match="No rule"):
         keep_all([good]).rule("other", "k")
+
+
+def test_cap_that_is_already_kept_to_drops_nothing() -> None:
+    """Also where calibration items score above every document, so that a cut at the top would look like a drop."""
+    drawn = World(0.3, 0.9, 3000, 500).draw(np.random.default_rng(15))
+    cut = drawn.cell.share.value + 1e-3
+    low = drawn.scores[drawn.scores < 3.0]
+    share = Estimate(0.1, 0.0, 0.2, 0.95, "told", low.size)
+    cell = Cell.of("all", "kind", low, drawn.cell.human, drawn.cell.synthetic, share)
+    for one, limit in ((drawn.cell, cut + 0.02), (cell, residual([cell], keep_all([cell])).whole.before.value + 0.01)):
+        (rule,) = cap([one], limit)
+        assert rule.weights == (1.0,)
+    (rule,) = cap([cell], residual([cell], keep_all([cell])).whole.before.value * 0.8)
+    assert 0.0 in rule.weights
+    (rule,) = cap([bounded(0.35)], 0.36)
+    assert rule.weights == (1.0,)

@@ -11,9 +11,7 @@ from remission.numerics.arrays import Floats
 from remission.numerics.proportions import clopper_pearson
 from remission.scored import Sample
 
-ENDS = (
-    0.995  # level of the two means of a bound, each of which errs to one side only with half of the rest: 0.5 % in all
-)
+ENDS = 0.9975  # level of either mean of a bound; the two together err with at most 0.5 %
 
 
 def mean_weight(sample: Sample, values: Floats) -> Mean:
@@ -28,7 +26,7 @@ def mean_weight(sample: Sample, values: Floats) -> Mean:
 
 
 def lower_end(sample: Sample, values: Floats) -> float:
-    """Below the mean of values of 0 .. 1 over the items' law with 99.75 % confidence, items counted as what they are worth.
+    """Below the mean of values of 0 .. 1 over the items' law at the level ``ENDS``, items counted as what they are worth.
 
     The interval is the binomial's, whose variance no law on 0 .. 1 with that mean exceeds.
     """

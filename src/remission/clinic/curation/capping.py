@@ -80,7 +80,7 @@ def _of_stratum(cells: Sequence[Cell], known: dict[str, Kind], cap: float) -> di
     for cell, one, posterior in zip(cells, mixtures, order, strict=True):
         below = np.searchsorted(posterior, cuts, "right")  # bins kept at each cut
         number = np.concatenate([[0.0], np.cumsum(cell.counts)])[below]
-        limits = np.concatenate([[-np.inf], cell.values])[below]
+        limits = np.concatenate([[-np.inf], cell.values[:-1], [np.inf]])[below]  # to keep all is to keep any score
         synthetic += number * _expected(one, known[cell.kind], limits)
         kept += number
         human = known[cell.kind].human
@@ -115,7 +115,9 @@ def _of_bounds(cell: Cell, kind: Kind, cap: float) -> float:
     """The limit of a cell of which only bounds are known."""
     if cell.share.high >= 1:
         return -math.inf
-    for bins in np.unique(np.linspace(1, cell.values.size, _CUTS).astype(int))[::-1].tolist():
+    if cell.share.high <= cap:
+        return math.inf
+    for bins in np.unique(np.linspace(1, max(cell.values.size - 1, 1), _CUTS).astype(int))[::-1].tolist():
         limit = cell.values[bins - 1]
         eta = lower_end(kind.human, (kind.human.scores <= limit).astype(float))
         kept = upper_end(float(cell.counts[:bins].sum()) / cell.n, cell.size)
