@@ -44,7 +44,8 @@ def section(found: Mapping[str, Any], title: str = "The next generations", lead:
     lines = found["sentences"] if lead else found["sentences"][1:]
     size, sample = found["simulation"], found["sample"]
     facts = [
-        ("generations", f"{found['generations']}"), ("words per training set, laws", f"{found['tokens']:,}"),
+        ("generations", f"{found['generations']}"),
+        ("words per training set, laws", f"{found['tokens']:,}" if found["temperature"] == 1 else "without limit"),
         ("sample of the corpus", f"{sample['used']:,} texts, {sample['tokens']:,} words, {sample['types']:,} types"),
     ]  # fmt: skip
     if found["temperature"] != 1:
