@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import math
@@ -319,3 +320,18 @@ def test_cap_that_is_already_kept_to_drops_nothing() -> None:
     assert 0.0 in rule.weights
     (rule,) = cap([bounded(0.35)], 0.36)
     assert rule.weights == (1.0,)
+
+
+def test_weights_of_kinds_that_differ_within_a_stratum() -> None:
+    """The mean weight is the human share, of each kind, although only the share of their stratum is told."""
+    rng = np.random.default_rng(16)
+    worlds = {"less": World(0.05, 0.95, 4000, 2000), "more": World(0.5, 0.95, 4000, 2000)}
+    told_share = Estimate(0.275, 0.25, 0.3, 0.95, "told", 8000)
+    cells = []
+    for name, world in worlds.items():
+        cell = world.draw(rng, "x").cell
+        cells.append(dataclasses.replace(cell, kind=name, share=told_share))
+    for rule, world in zip(weigh(cells), worlds.values(), strict=True):
+        assert world.truth(rule)[1] == pytest.approx(1 - world.share, abs=0.03)
+    (alone,) = weigh(cells[:1])
+    assert worlds["less"].truth(alone)[1] < 0.9
