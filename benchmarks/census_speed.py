@@ -4,7 +4,9 @@ Documents are those of the shared detection sets, repeated with a number in fron
 one over hashed 5-grams of bytes, in numpy. datatrove runs it in a block that gets a document at a time, and in one that
 gathers batches of 1,024 (as its own batched blocks do); its reader is told not to read metadata, its writer writes id and score
 and no page index. Both write Parquet with zstd; ours also hashes inputs, checks every row and writes receipts. Scores of
-all three are compared, bit for bit. Peak memory is the sum of the workers' proportional set size (parent apart), sampled.
+all three are compared, bit for bit. datatrove looks for no copies, so what is compared with it is ours without (``copies="none"``);
+what looking for exact copies and for near-duplicates costs is shown beside. Documents that differ by a number alone are near-duplicates,
+so these are many, in groups of a hundred or so. Peak memory is the sum of the workers' proportional set size (parent apart), sampled.
 
     python -m benchmarks.census_speed [--quick]
 
@@ -30,9 +32,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks._peer import line
+from remission.clinic.census.fingerprints import Copies
 from remission.clinic.census.manifest import part_files
 from remission.clinic.census.running import local_engine, run_census
 from remission.clinic.census.scoring import FunctionScorer
+from remission.clinic.census.units import Config
 
 SHARED = Path(os.environ.get("REMISSION_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 BITS, BATCH, WORKERS = 16, 1024, 2
@@ -120,8 +124,8 @@ def _held(pid: int) -> int:
         return 0
 
 
-def ours(source: Path, target: Path) -> dict[str, float]:
-    census = run_census([source], SCORER, target, None, local_engine(WORKERS))
+def ours(source: Path, target: Path, copies: Copies = "none") -> dict[str, float]:
+    census = run_census([source], SCORER, target, Config(copies=copies), local_engine(WORKERS))
     found: dict[str, float] = {}
     for path in part_files(census.folder, census.manifest):
         rows = pq.read_table(path, columns=["id", "score"])
@@ -201,22 +205,33 @@ def main() -> None:
         size = make(source, documents, files)
         print(f"{documents:,} documents, {size / 1e6:.0f} MB of text, {files} files, {WORKERS} workers")
         calls: dict[str, Any] = {"ours": lambda target: ours(source, target)}
+        for copies in ("exact", "near"):
+            calls[copies] = functools.partial(ours, source, copies=copies)
         if importlib.util.find_spec("datatrove") is not None:
             calls["batched"] = functools.partial(theirs, source, block=in_batches, files=files)
             calls["per document"] = functools.partial(theirs, source, block=one_by_one, files=files)
         found = timed(calls, rounds)
         seconds, peak, mine = found.pop("ours")
+        near = found["near"][1]
         print(f"ours: {seconds:.2f} s, {documents / seconds:,.0f} documents/s, workers' peak {peak:.0f} MiB")
         for name, (other, held, scores) in found.items():
             assert scores == mine, "the scores differ"
+            if name in ("exact", "near"):
+                more = other / seconds - 1
+                print(
+                    f"copies={name}: {100 * more:+.0f} % time, {1e6 * (other - seconds) / documents:.0f} µs a document, workers' peak {held:.0f} MiB"
+                )
+                continue
             goal = 2.0 if name == "batched" else 2.5
             line(f"census, datatrove {name}", seconds, other, goal, f"workers' peak {peak:.0f} and {held:.0f} MiB")
         if not quick:
             for number in range(files):
                 for copy in range(3):
                     shutil.copy(source / f"{number:03d}.parquet", source / f"{number:03d}-{copy}.parquet")
-            again, four, _ = timed({"ours": calls["ours"]}, 1)["ours"]
-            print(f"four times the data: {again:.1f} s, workers' peak {four:.0f} MiB, {100 * (four / peak - 1):+.0f} %")
+            for name, before in (("ours", peak), ("near", near)):
+                again, four, _ = timed({name: calls[name]}, 1)[name]
+                growth = 100 * (four / before - 1)
+                print(f"four times the data, {name}: {again:.1f} s, workers' peak {four:.0f} MiB, {growth:+.0f} %")
 
 
 if __name__ == "__main__":

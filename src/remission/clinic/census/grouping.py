@@ -140,7 +140,7 @@ def _kept(folder: Path, name: str, columns: Sequence[str]) -> Any:
 
 
 def _copies(folder: Path, names: Sequence[str], n: int, probability: Callable[[str], float]) -> tuple[Any, Integers]:
-    """For each document whether it is a copy (n,), and the first one with its content (n,)."""
+    """For each document whether it is a copy (n,), and the earliest one with its content (n,)."""
     if not n:
         return np.empty(0, np.int8), np.empty(0, np.int64)
     halves = [np.empty(n, np.uint64), np.empty(n, np.uint64)]
@@ -171,10 +171,11 @@ def _copies(folder: Path, names: Sequence[str], n: int, probability: Callable[[s
     starts = np.flatnonzero(new)
     best = np.minimum.reduceat(rank * n + order, starts) % n
     firsts = best[np.cumsum(new) - 1]
-    copy, first = np.empty(n, np.int8), np.empty(n, np.int64)
+    copy = np.empty(n, np.int8)
     copy[order] = np.where(firsts == order, FIRST, np.where(new_here, FIRST_HERE, COPY))
-    first[order] = firsts
-    return copy, first
+    earliest = np.empty(n, np.int64)
+    earliest[order] = np.minimum.reduceat(order, starts)[np.cumsum(new) - 1]
+    return copy, earliest
 
 
 def _keys(folder: Path, names: Sequence[str], band: str, n: int) -> Iterator[tuple[Words, Integers]]:
