@@ -21,6 +21,7 @@ from remission.cli import _output as out
     "--unjudged", default="keep", show_default=True, metavar="keep|drop", help="Documents nothing is said of."
 )
 @click.option("--generations", default=10, show_default=True, help="How far the lab looks ahead.")
+@click.option("--temperature", default=1.0, show_default=True, help="At which the models of the lab sample.")
 @click.option("--simulate", is_flag=True, help="Also run loops on a small model of the corpus itself, about a minute.")
 @click.option("--name", default="curated corpus", show_default=True, help="Of the data set, for its card.")
 @click.option("--licence", "licences", multiple=True, metavar="SPDX", help="Of the data set, for its card.")
@@ -41,7 +42,19 @@ def command(census: Path, output: Path, as_json: bool, **options: Any) -> None:
     from remission.clinic.curation.curating import Wish, curate, local
     from remission.engines import ray
 
-    names = ("policy", "fdr", "cap", "unjudged", "generations", "simulate", "name", "licences", "creators", "seed")
+    names = (
+        "policy",
+        "fdr",
+        "cap",
+        "unjudged",
+        "generations",
+        "temperature",
+        "simulate",
+        "name",
+        "licences",
+        "creators",
+        "seed",
+    )
     wish = Wish(**{name: options[name] for name in names})
     engine = local(options["workers"])
     if options["engine"] == "ray":

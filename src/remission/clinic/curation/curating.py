@@ -55,7 +55,8 @@ class Wish:
         fdr: of ``exclude``: expected share of human documents among the dropped ones.
         cap: of ``cap``: expected synthetic share of each stratum that is left.
         unjudged: ``keep`` or ``drop`` documents nothing is said of.
-        generations: the lab looks ahead; simulate: also run loops on a surrogate of the corpus.
+        generations: the lab looks ahead; temperature: at which its models sample; simulate: also run loops on a surrogate of
+            the corpus.
         level: of intervals; None: that of the census.
         name, licences, creators: for the card.
         seed: of the sample that the lab looks at.
@@ -66,6 +67,7 @@ class Wish:
     cap: float = 0.1
     unjudged: Literal["keep", "drop"] = "keep"
     generations: int = 10
+    temperature: float = 1.0
     simulate: bool = False
     level: float | None = None
     name: str = "curated corpus"
@@ -319,7 +321,15 @@ def _ahead(
     words = max(1, round(worth * _words(folder, texts)))
     try:
         found = outlook(
-            texts, before, after, wish.generations, tokens=words, simulate=wish.simulate, seed=wish.seed, progress=progress
+            texts,
+            before,
+            after,
+            wish.generations,
+            tokens=words,
+            temperature=wish.temperature,
+            simulate=wish.simulate,
+            seed=wish.seed,
+            progress=progress,
         )
     except DataError as error:
         return None, f"The lab predicts nothing: {error}"
