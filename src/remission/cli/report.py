@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from remission.cli import _output as out
+from remission.errors import SpecError, StoreError
 
 
 @click.command("report", short_help="The HTML report of a run or a census.")
@@ -43,16 +44,27 @@ def command(
     from remission.report.export import export
     from remission.report.page import write
 
-    report, kind, warnings = _census(folder) if _is_census(folder) else _run(folder)
+    census = _is_census(folder)
+    if census and export_to is not None and "pdf" in figures:
+        raise SpecError("The figures of a census are drawn as SVG alone. Leave out --figures pdf.")
+    report, kind, warnings = _census(folder) if census else _run(folder)
     target = output or folder / "report.html"
     write(report, target)
     written = [str(target)]
     if export_to is not None:
+        written += _drawings(report, export_to) if census else []
         written += [str(path) for path in export(report, export_to, tuple(figures), tuple(tables))]
     if as_json:
         out.as_json("report", {kind: str(folder), "files": written, "warnings": warnings})
     else:
         click.echo("\n".join(written))
+
+
+def _drawings(report: Any, folder: Path) -> list[str]:
+    from remission.report.census_forest import drawings
+    from remission.report.page import write_aside
+
+    return [str(write_aside(folder / "figures" / name, content)) for name, content in drawings(report).items()]
 
 
 def _is_census(folder: Path) -> bool:
@@ -63,7 +75,6 @@ def _census(folder: Path) -> tuple[Any, str, list[str]]:
     """The page of a finished census. Raises StoreError, also where its answer is older than its manifest."""
     from remission.clinic.census.asking import read_answer
     from remission.clinic.census.manifest import read_manifest
-    from remission.errors import StoreError
     from remission.report.census import build
 
     manifest, answer = read_manifest(folder), read_answer(folder)
@@ -79,7 +90,6 @@ def _census(folder: Path) -> tuple[Any, str, list[str]]:
 
 def _run(folder: Path) -> tuple[Any, str, list[str]]:
     """The page of a run. Raises StoreError."""
-    from remission.errors import StoreError
     from remission.lab.reading import Reading
     from remission.report.build import build
     from remission.store import Run

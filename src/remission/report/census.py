@@ -10,6 +10,7 @@ from typing import Any
 
 from markupsafe import escape
 
+from remission.errors import StoreError
 from remission.report import census_parts as parts
 from remission.report import census_shares as shares
 from remission.report.census_forest import styled
@@ -18,6 +19,8 @@ from remission.report.census_rows import (
     ESTIMATE,
     REFUSED,
     Stratum,
+    clean,
+    cut,
     ends,
     many,
     percent,
@@ -38,34 +41,45 @@ def write_page(path: Path | str, document: Mapping[str, Any]) -> None:
 
 
 def build(document: Mapping[str, Any]) -> Report:
-    """The page as plain data. Raises StoreError."""
-    rows = strata_of(document)
-    sections = [
-        _answer(document, rows),
-        *shares.sections(document, rows),
-        parts.evidence(document, rows),
-        parts.calibration(document, rows),
-        parts.copies(document),
-        parts.set_aside(document),
-        *parts.sample(document, rows),
-        parts.again(document),
-    ]
-    return Report("How much of the corpus is synthetic", headline(document, rows), tuple(sections))
+    """The page as plain data. Raises StoreError: the document is no answer of a census."""
+    try:
+        document = clean(document)
+        rows = strata_of(document)
+        sections = [
+            _answer(document, rows),
+            *shares.sections(document, rows),
+            parts.evidence(document, rows),
+            parts.calibration(document, rows),
+            parts.copies(document),
+            parts.set_aside(document),
+            *parts.sample(document, rows),
+            parts.again(document),
+        ]
+        return Report("How much of the corpus is synthetic", headline(document, rows), tuple(sections))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise StoreError(
+            f"This is no whole answer of a census ({type(error).__name__}: {error}). Run the census again with this version."
+        ) from error
 
 
 def headline(document: Mapping[str, Any], rows: Sequence[Stratum]) -> str:
-    """The answer in a sentence or two: the share, or bounds, or why there is none."""
-    whole, some = rows[0], any(row.verdict == ESTIMATE for row in rows[1:])
-    share, level = whole.share, f"{100 * document['asked']['level']:g} %"
-    of = "documents that could be judged" if document["sample"] is None else "documents, by a sample of them,"
-    rest = f"It rests on {many(whole.n, 'document')}, every content counted once."
+    """The answer in a few sentences: the share, or bounds, or why there is none; and what it rests on."""
+    whole, share, level = rows[0], rows[0].share, f"{100 * document['asked']['level']:g} %"
     if whole.verdict == REFUSED or not share.known:
         return f"No share can be given: {whole.reason or 'no document could be judged'}."
+    sampled = "" if document["sample"] is None else "By a sample, weighed to stand for the whole corpus: "
+    of = "of the documents that could be judged are synthetic"
     if math.isnan(share.value):
         why = whole.reason or "some documents are of a kind for which nothing better is known"
-        part = "for part of it, " if some else ""
-        return f"Between {ends(share).replace(' to ', ' % and ')} of the {of} are synthetic. There are only bounds: {part}{why}. {rest}"
-    return f"{percent(share.value, share)} of the {of} are synthetic ({level} interval {ends(share)}). {rest}"
+        part = "for part of it, " if any(row.verdict == ESTIMATE for row in rows[1:]) else ""
+        between = f"between {ends(share).replace(' to ', ' % and ')} {of}"
+        said = f"{sampled}{between if sampled else between.capitalize()}. There are only bounds: {part}{why}."
+    else:
+        said = f"{sampled}{percent(share.value, share)} {of} ({level} interval {ends(share)})."
+    known = sum(int(whole.fields[f"n_{name}"]) for name in ("declared", "archived", "marked"))
+    besides = f" and on {many(known, 'document')} of which more is known" if known else ""
+    counted = "copies included" if document["copies"] is None else "every content counted once"
+    return f"{said} It rests on the scores of {many(whole.n - known, 'document')}{besides}, {counted}."
 
 
 def _answer(document: Mapping[str, Any], rows: list[Stratum]) -> Section:
@@ -77,7 +91,7 @@ def _answer(document: Mapping[str, Any], rows: list[Stratum]) -> Section:
     ]  # fmt: skip
     if document["unread"]:
         facts.append(("files not drawn", f"{document['unread']:,}"))
-    facts.append(("documents judged", f"{whole.n:,}"))
+    facts.append(("documents that count", f"{whole.n:,}"))
     facts.append(("not judged", f"{whole.not_judged:,}"))
     text = escape(
         f"Every row is accounted for: {account['in']:,} read = {account['kept']:,} kept + {account['dropped']:,} left out + "
@@ -95,9 +109,9 @@ def _findings(document: Mapping[str, Any], rows: list[Stratum]) -> list[Finding]
     known = [row for row in strata if row.verdict == ESTIMATE]
     if known:
         high, low = max(known, key=lambda row: row.share.low), min(known, key=lambda row: row.share.high)
-        told.append(Finding("Most certainly high", f"{high.label}: {_said(high)}."))
+        told.append(Finding("Most certainly high", f"{cut(high.label, 80)}: {_said(high)}."))
         if low.name != high.name:
-            told.append(Finding("Most certainly low", f"{low.label}: {_said(low)}."))
+            told.append(Finding("Most certainly low", f"{cut(low.label, 80)}: {_said(low)}."))
     if strata:
         words = [
             f"{verdicts[verdict]:,} with {what}"

@@ -7,6 +7,7 @@ follow the page into the dark.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -16,9 +17,12 @@ from markupsafe import Markup
 from remission.report import palette
 from remission.report.axis import Axis, linear_axis
 from remission.report.census_rows import Interval, cut, ends, percent
+from remission.report.content import Report
+from remission.report.page import file_name
 from remission.report.svg import FONT
 
 Pixel = Callable[[float], float]
+_NOT_XML = re.compile(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 ROW, HEAD, FOOT = 24, 26, 26
 _STYLE = """p:has(> svg.own), p:has(> .panels) { max-width: none; }
 p:has(> .panels), p:has(> svg.own) { color: var(--muted); }
@@ -55,6 +59,16 @@ def styled() -> Markup:
     return Markup('<svg width="0" height="0" aria-hidden="true" focusable="false"><style>{}</style></svg>').format(
         Markup(_STYLE)
     )
+
+
+def drawings(report: Report) -> dict[str, bytes]:
+    """The drawings in the sections of a page as SVG files, by name, those for narrow screens left out."""
+    found: dict[str, bytes] = {}
+    for section in report.walk():
+        for number, drawing in enumerate(re.findall(r'<svg class="own (?!narrow).*?</svg>', section.text, re.DOTALL)):
+            name = file_name(section.title) + (f"-{number + 1}" if number else "")
+            found[f"{name}.svg"] = f'<?xml version="1.0" encoding="UTF-8"?>\n{_NOT_XML.sub("?", drawing)}'.encode()
+    return found
 
 
 def share_axis(shares: Sequence[Interval]) -> Axis:

@@ -32,7 +32,7 @@ def evidence(document: Mapping[str, Any], rows: Sequence[Stratum]) -> Section:
     )  # fmt: skip
     tables = [Table("Evidence", ("documents that are", "documents", "synthetic, %", "low, %", "high, %", "what it means"), lines)]  # fmt: skip
     if marks and marks["by_mark"]:
-        tables.append(Table("Watermarks found", ("watermark", "documents"), tuple(marks["by_mark"].items()), len(marks["by_mark"]) > OPEN_ROWS))  # fmt: skip
+        tables.append(Table("Watermarks found", ("watermark", "documents"), _counts(marks["by_mark"]), len(marks["by_mark"]) > OPEN_ROWS))  # fmt: skip
     if any(row.fields["detected"] is not None for row in rows[1:]):
         tables.append(_evidence_by_stratum(rows))
     text = (
@@ -40,6 +40,11 @@ def evidence(document: Mapping[str, Any], rows: Sequence[Stratum]) -> Section:
         "The scores speak for all others, and the share of all is the mean of these groups by their documents."
     )
     return Section("What it rests on", text, tables=tuple(tables))
+
+
+def _counts(found: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    """The largest first; a census folder keeps them in another order."""
+    return tuple(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _three(share: Interval) -> tuple[float, float, float]:
@@ -56,10 +61,11 @@ def _marked(marks: Mapping[str, Any] | None, marked: int) -> str:
     false = plain_number(number(marks["expected_false"]))
     told = (
         f"{marks['found']:,} of {marks['tested']:,} tested are called so at a rate of false discoveries of "
-        f"{percent(marks['rate'])} ({marks['procedure'].upper()}); at most {false} of them falsely, as expected"
+        f"{percent(marks['rate'])} ({marks['procedure'].upper()}); expected to be false: at most {false}"
     )
     rest = marks["found"] - marked
-    return f"{told}. {rest:,} are known otherwise and count there." if rest else f"{told}."
+    counts = "counts" if rest == 1 else "count"
+    return f"{told}. {rest:,} of them {counts} by what else is known." if rest else f"{told}."
 
 
 def _evidence_by_stratum(rows: Sequence[Stratum]) -> Table:
@@ -205,12 +211,12 @@ def set_aside(document: Mapping[str, Any]) -> Section:
     title = "What was set aside or left out"
     tables = []
     if account["reasons"]:
-        tables.append(Table("Set aside", ("reason", "rows"), tuple(account["reasons"].items())))
+        tables.append(Table("Set aside", ("reason", "rows"), _counts(account["reasons"])))
         places = tuple((one["reason"], one["file"], one["place"], one.get("rows")) for one in account["examples"])
         caption = "The first by file and place; the parts of the census name all. Place: the row from 1; in JSONL, the byte where the line starts."
         tables.append(Table("Examples", ("reason", "file", "place", "rows"), places, caption=caption))
     if account["dropped_for"]:
-        tables.append(Table("Left out", ("reason", "rows"), tuple(account["dropped_for"].items())))
+        tables.append(Table("Left out", ("reason", "rows"), _counts(account["dropped_for"])))
     if document["ignored"]:
         tables.append(Table("Files that are no documents", ("file",), tuple((str(one),) for one in document["ignored"]), True))  # fmt: skip
     aside = account["quarantined"]
@@ -277,7 +283,7 @@ def again(document: Mapping[str, Any]) -> Section:
     asked = {**document["asked"], "by": ", ".join(document["by"]) or "nothing"}
     taken = document["sample"]
     asked["sample"] = "everything" if taken is None else "; ".join(f"{name} {value}" for name, value in _drawn(taken))
-    lines = [("census", document["census"]), *asked.items(), ("detector hash", document["detector_hash"]), ("parts", document["parts"])]  # fmt: skip
+    lines = [("census", document["census"]), *sorted(asked.items()), ("detector hash", document["detector_hash"]), ("parts", document["parts"])]  # fmt: skip
     notes = tuple(Finding("Note", str(line)) for line in document["notes"])
     text = (
         "The same settings on the same files give the same census, byte for byte. The folder holds the score of every document, and "

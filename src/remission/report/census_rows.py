@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from remission.errors import StoreError
 from remission.report.axis import plain_number
 
 ESTIMATE, BOUNDS, REFUSED = "estimate", "bounds", "refused"
@@ -70,16 +69,11 @@ class Stratum:
 
 
 def strata_of(document: Mapping[str, Any]) -> list[Stratum]:
-    """All rows of an answer in its order, the whole first. Raises StoreError for what is no answer of a census."""
-    try:
-        by = [str(name) for name in document["by"]]
-        rows = [_stratum(fields, by) for fields in document["strata"]]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise StoreError(
-            f"This is no answer of a census: {type(error).__name__} ({error}). Run the census again."
-        ) from None
+    """All rows of an answer in its order, the whole first. Raises ValueError when not even that is there."""
+    by = [str(name) for name in document["by"]]
+    rows = [_stratum(fields, by) for fields in document["strata"]]
     if not rows:
-        raise StoreError("This answer of a census has no row, not even of the whole. Run the census again.")
+        raise ValueError("it has no row, not even of the whole")
     return rows
 
 
@@ -131,6 +125,19 @@ def time_of(text: str) -> int | None:
 def time_text(time: int, monthly: bool) -> str:
     """The month or year of :func:`time_of`."""
     return f"{time // 12:04}-{time % 12 + 1:02}" if monthly else f"{time:04}"
+
+
+def clean(value: Any) -> Any:
+    r"""Plain values in which all text can be written as UTF-8: of file names that are not, the odd bytes are spelled out.
+
+    >>> clean({"file": ["a\udcff.txt", 1]})
+    {'file': ['a\\udcff.txt', 1]}
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, Mapping):
+        return {clean(key): clean(one) for key, one in value.items()}
+    return [clean(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def number(value: Any) -> float:
@@ -199,7 +206,7 @@ def cut(text: str, limit: int) -> str:
     """Shortened in the middle, where names differ least, and on one line.
 
     >>> cut("a very long name of a source", 15)
-    'a very …source'
+    'a very…source'
     """
     text = " ".join(text.split())
     return (

@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from remission.report.census_forest import Bar, forest, share_axis
-from remission.report.census_rows import BOUNDS, REFUSED, TIMES, Interval, Stratum, in_percent, many, time_text
+from remission.report.census_rows import BOUNDS, REFUSED, TIMES, Interval, Stratum, cut, in_percent, many, time_text
 from remission.report.census_time import Frame, Moment, panel
 from remission.report.content import Finding, Section, Table
 
@@ -26,7 +26,7 @@ def sections(document: Mapping[str, Any], rows: Sequence[Stratum]) -> list[Secti
     if not by:
         text = "No strata were asked for. With --by source,month (columns of the corpus) there is a share for each source and month."
         return [Section("Share by stratum", text, tables=(table(rows, "The whole"),))]
-    below = [*_over_time(by, rows), _under_one_another(rows)]
+    below = [*_over_time(by, rows), _under_one_another(rows, all(name in TIMES for name in by))]
     refused = _without(rows[1:])
     below += [refused] if refused is not None else []
     text = f"A stratum is all documents with the same {' and '.join(by)}; there {'is' if len(rows) == 2 else 'are'} {len(rows) - 1:,}."
@@ -58,19 +58,22 @@ def table(rows: Sequence[Stratum], title: str, collapsed: bool = False) -> Table
 _VERDICTS = {"estimate": "a share", "bounds": "bounds only", "refused": "no share"}
 
 
-def _under_one_another(rows: Sequence[Stratum]) -> Section:
+def _under_one_another(rows: Sequence[Stratum], by_time: bool) -> Section:
     strata = [row for row in rows[1:] if row.share.known]
     listed = (table(rows, "All strata", len(rows) > OPEN_ROWS),)
     if not strata:
         return Section("Strata compared", "No stratum has a share that could be drawn.", tables=listed)
     shown = sorted(strata, key=lambda row: (-row.n, row.name))[:MOST_BARS]
     left = len(strata) - len(shown)
-    shown.sort(key=lambda row: (-_middle(row), row.name))
+    shown.sort(key=lambda row: (row.name,) if by_time else (-_middle(row), row.name))
     whole = rows[0]
     bars = [Bar(row.label, row.share, row.n) for row in shown]
     if whole.share.known:
         bars.insert(0, Bar("the whole corpus", whole.share, whole.n, strong=True))
-    text = "Highest share first. Dot and line: the share with its interval. Hollow bar: only bounds are known, the share lies anywhere in it."
+    text = "" if by_time else "Highest share first. "
+    text += (
+        "Dot and line: the share with its interval. Hollow bar: only bounds are known, the share lies anywhere in it."
+    )
     text += " Dashed: the whole corpus." if math.isfinite(whole.share.value) else ""
     if left:
         text += f" Drawn are the {MOST_BARS} strata with most documents; {left:,} more are in the table."
@@ -192,7 +195,9 @@ def _without(strata: Sequence[Stratum]) -> Section | None:
 
 
 def _told(verdict: str, reason: str, found: Sequence[Stratum]) -> Finding:
-    names = ", ".join(row.label for row in found[:3]) + (f" and {len(found) - 3:,} more" if len(found) > 3 else "")
+    names = ", ".join(cut(row.label, 60) for row in found[:3]) + (
+        f" and {len(found) - 3:,} more" if len(found) > 3 else ""
+    )
     why = (found[0].reason if len(found) == 1 else reason) or "no reason is given"
     head = f"{_VERDICTS[verdict].capitalize()}: {many(len(found), 'stratum', 'strata')}."
     return Finding(head, f"{why[0].upper()}{why[1:]}. ({names})", "bad" if verdict == REFUSED else "neutral")

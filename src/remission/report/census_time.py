@@ -76,7 +76,8 @@ def panel(name: str, moments: Sequence[Moment], frame: Frame, identity: str, sin
     parts += _axes(frame, x, y, width, height, 8 if single else 4)
     parts += _bands(moments, x, y)
     alone = {run[0].time for run in runs(moments) if len(run) == 1}
-    parts += [_moment(one, frame, x, y, one.time in alone) for one in moments]
+    step = reach / max(1, frame.last - frame.first)
+    parts += [_moment(one, frame, x, y, one.time in alone, step) for one in moments]
     words = " ".join(f"{time_text(one.time, frame.monthly)}: {spoken(one.share)}." for one in moments)
     title = f"Share of synthetic documents over time: {name}"
     return framed(
@@ -124,17 +125,18 @@ def _bands(moments: Sequence[Moment], x: Pixel, y: Pixel) -> Iterator[str]:
         yield f'<path class="s g0" d="M{line}" fill="none" stroke="{colour}" stroke-width="2.2" stroke-linejoin="round"/>'
 
 
-def _moment(one: Moment, frame: Frame, x: Pixel, y: Pixel, alone: bool) -> str:
+def _moment(one: Moment, frame: Frame, x: Pixel, y: Pixel, alone: bool, step: float) -> str:
+    half, dot = min(3.5, 0.35 * step), min(3.2, max(1.2, 0.3 * step))
     at, colour, share = x(one.time), palette.GROUPS[0], one.share
     said = f"{time_text(one.time, frame.monthly)}: {spoken(share)}, {one.n:,} documents"
     if not share.known:
         floor = y(0.0)
-        shape = f'<path class="axis" d="M{at - 4:.1f},{floor - 4:.1f}l8,8m0,-8l-8,8" stroke="{palette.MUTED}" stroke-width="1.6"/>'
+        shape = f'<path class="axis" d="M{at - half:.1f},{floor - half:.1f}l{2 * half:.1f},{2 * half:.1f}m0,{-2 * half:.1f}l{-2 * half:.1f},{2 * half:.1f}" stroke="{palette.MUTED}" stroke-width="1.6"/>'
     elif math.isnan(share.value):
         high, low = y(share.high), y(share.low)
-        shape = f'<rect class="hollow s g0" x="{at - 3.5:.1f}" y="{high:.1f}" width="7" height="{max(low - high, 2):.1f}" rx="2" fill="{palette.PAPER}" stroke="{colour}" stroke-width="1.4"/>'  # fmt: skip
+        shape = f'<rect class="hollow s g0" x="{at - half:.1f}" y="{high:.1f}" width="{2 * half:.1f}" height="{max(low - high, 2):.1f}" rx="2" fill="{palette.PAPER}" stroke="{colour}" stroke-width="1.4"/>'  # fmt: skip
     else:
         whisker = f"M{at:.1f},{y(share.low):.1f}V{y(share.high):.1f}"
         shape = f'<path class="s g0" d="{whisker}" stroke="{colour}" stroke-width="2"/>' if alone else ""
-        shape += f'<circle class="f g0" cx="{at:.1f}" cy="{y(share.value):.1f}" r="3.2" fill="{colour}"/>'
+        shape += f'<circle class="f g0" cx="{at:.1f}" cy="{y(share.value):.1f}" r="{dot:.1f}" fill="{colour}"/>'
     return f"<g><title>{escape(said)}</title>{shape}</g>"
