@@ -3,7 +3,9 @@
 The peer for speed of ingest is the plainest way to keep the same promise of content addressing without any proof: one compressed
 file per record, named by its hash, in 256 folders. Both sides store the same bytes, which is checked.
 
-    python -m benchmarks.archive [--records 20000] [--million]
+Adding files is also run in processes of their own, whose peak of memory must not grow with the number of records.
+
+    python -m benchmarks.archive [--records 20000] [--million | --memory]
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import os
 import random
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -118,6 +122,45 @@ def ingest(place: Path, count: int) -> None:
     print(f"verify everything: {count / (time.perf_counter() - begin):,.0f} records/s")
 
 
+ADDING = """
+import json, resource, sys, time
+from pathlib import Path
+from remission.clinic.archive.adding import add
+from remission.clinic.archive.record import about
+from remission.clinic.archive.writing import create
+from remission.gold.signing import new_signer
+place = Path(sys.argv[1])
+signer = new_signer(place / "key")
+create(place / "archive", "memory", signer)
+told = about({"collection": {"title": "t", "issuer": "i", "method": "m", "licence": "CC0-1.0"}, "item": {"language": "en"}})
+wall, cpu = time.perf_counter(), time.process_time()
+new = add(place / "archive", signer, [place / "records.jsonl"], told).new
+wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+print(json.dumps([new, wall, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+"""
+
+
+def memory(place: Path) -> None:
+    """Adding files of 20,000 and of 80,000 records, checked first and then written: peak of memory, records a second."""
+    peaks = {}
+    for count in (20_000, 80_000):
+        inner = place / f"memory-{count}"
+        inner.mkdir()
+        with open(inner / "records.jsonl", "w", encoding="utf-8") as file:
+            for number, text in enumerate(texts(count)):
+                file.write(json.dumps({"id": f"item-{number}", "text": text.decode()}) + "\n")
+        done = subprocess.run([sys.executable, "-c", ADDING, str(inner)], capture_output=True, text=True, check=True)
+        new, wall, cpu, peaks[count] = json.loads(done.stdout)
+        assert new == count
+        print(
+            f"add a file of {count:,}: {count / wall:7,.0f} records/s, {1e6 * cpu / count:4.0f} us of processor each, peak "
+            f"{peaks[count] / 1024:.1f} MiB"
+        )
+    growth = peaks[80_000] / peaks[20_000] - 1
+    print(f"peak of memory with four times the records: {100 * growth:+.1f} %")
+    assert growth <= 0.10
+
+
 def proofs(place: Path, leaves: int) -> None:
     """One proof in a tree of so many leaves; the log around it is small, so the path is checked against the tree alone."""
     hashes = [leaf_hash(str(number).encode()) for number in range(leaves)]
@@ -173,13 +216,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=20_000)
     parser.add_argument("--million", action="store_true")
+    parser.add_argument("--memory", action="store_true")
     given = parser.parse_args()
     place = Path(tempfile.mkdtemp(prefix="remission-archive-"))
     try:
         if given.million:
             million(place)
+        elif given.memory:
+            memory(place)
         else:
             ingest(place, given.records)
+            memory(place)
             proofs(place, 1_000_000)
     finally:
         shutil.rmtree(place)

@@ -17,6 +17,7 @@ import msgspec
 
 from remission.errors import DataError, VerificationError
 from remission.gold import disk
+from remission.gold.index import Items, Places
 from remission.gold.merkle import Tree
 from remission.gold.signing import Checkpoint, is_introduced, read_checkpoint
 
@@ -64,7 +65,7 @@ class Log:
         firsts: number of the first entry of each batch.
         offsets: where the JSON of each entry begins in its file, and where it ends.
         items: item -> number of the entry that brought it.
-        contents: hash of a content (32 bytes) -> number of the entry that brought it.
+        contents: numbers of the entries that stored a content, by the first 64 bits of its hash; see :meth:`holder`.
         erased: item -> what of it was erased.
         gone: hashes of contents that were erased.
         tombs: item, or hash of a content -> number of the first entry that says that it, or anything of it, was erased.
@@ -77,10 +78,10 @@ class Log:
     tree: Tree = field(default_factory=Tree)
     checkpoints: list[Checkpoint | None] = field(default_factory=list)
     firsts: list[int] = field(default_factory=list)
-    offsets: array[int] = field(default_factory=lambda: array("Q"))
-    ends: array[int] = field(default_factory=lambda: array("Q"))
-    items: dict[str, int] = field(default_factory=dict)
-    contents: dict[bytes, int] = field(default_factory=dict)
+    offsets: array[int] = field(default_factory=lambda: array("I"))
+    ends: array[int] = field(default_factory=lambda: array("I"))
+    items: Items = field(init=False)
+    contents: Places = field(default_factory=Places)
     erased: dict[str, tuple[str, ...]] = field(default_factory=dict)
     gone: set[bytes] = field(default_factory=set)
     tombs: dict[str | bytes, int] = field(default_factory=dict)
@@ -89,6 +90,9 @@ class Log:
     strange: set[int] = field(default_factory=set)
     origin: str = ""
     name: str = ""
+
+    def __post_init__(self) -> None:
+        self.items = Items(lambda number: str(self.entry(number).get("item")), self._names)
 
     @property
     def head(self) -> Checkpoint:
@@ -148,6 +152,19 @@ class Log:
             for number in range(max(first, self.firsts[batch]), end):
                 yield number, _decode(data[self.offsets[number] : self.ends[number]])
 
+    def _names(self, numbers: array[int]) -> Iterator[tuple[str, int]]:
+        waiting = iter(numbers)
+        wanted = next(waiting, -1)
+        for number, entry in self.entries() if wanted >= 0 else ():
+            if number == wanted:
+                yield entry["item"], number
+                wanted = next(waiting, -1)
+
+    def holder(self, content: bytes) -> int | None:
+        """The entry that stored the content with this hash (32 bytes); None when none did."""
+        found = self.contents.find(short(content))
+        return next((one for one in found if self.entry(one)["content"] == content.hex()), None)
+
     def leaves(self, size: int | None = None) -> list[bytes]:
         """The leaf hashes of the first ``size`` entries."""
         size, found = self.size if size is None else size, []
@@ -167,12 +184,13 @@ class Log:
             if item in self.items:
                 return f"the item '{item}' is ingested twice"
             first = entry.get("as")
-            if first is None and content in self.contents:
+            if first is None and self.holder(content) is not None:
                 return "a content is stored twice"
-            if first is not None and self.contents.get(content) != first:
+            if first is not None and first not in self.contents.find(short(content)):
                 return "it points to an entry that did not bring this content"
-            self.items[item] = number
-            self.contents.setdefault(content, number)
+            self.items.note(item, number)
+            if first is None:
+                self.contents.add(short(content), number)
         elif event == "tombstone":
             item = entry["item"]
             if item not in self.items:
@@ -189,6 +207,11 @@ class Log:
         elif event == "open" and number > 0:
             return "an archive begins twice"
         return ""
+
+
+def short(content: bytes) -> int:
+    """The first 64 bits of a hash."""
+    return int.from_bytes(content[:8])
 
 
 def log_file(folder: Path, batch: int) -> Path:

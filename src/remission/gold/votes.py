@@ -44,7 +44,7 @@ def population(archive: Archive, at: int, certified: bool) -> list[str]:
     gone = {entry["item"] for number, entry in archive.log.entries() if number < at and entry["event"] == "tombstone"}
     found = [
         item
-        for item, number in archive.log.items.items()
+        for item, number in archive.log.items.pairs()
         if number < at and item not in gone and (chosen is None or item in chosen)
     ]
     if not found:

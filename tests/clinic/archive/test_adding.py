@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import socket
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,70 @@ def test_rows_without_a_name_are_named_by_their_content(place: Path) -> None:
     found = into(place, path)
     assert (found.new, found.account.dropped) == (2, 1)
     assert all(item.startswith("sha256:") for item in Archive(place / "archive").log.items)
+
+
+@pytest.mark.parametrize("chunk", [1, 200_000])
+def test_rows_that_come_twice(place: Path, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adding_module, "TWICE", chunk)
+    monkeypatch.setattr(writing_module, "BATCH", 4)
+    into(place, put(place, "old.jsonl", rows(2)))
+    twice = [*rows(6), *rows(3, 1), *rows(1, 9), *rows(1, 9), *rows(1, 9)]
+    found = into(place, put(place, "a.jsonl", twice))
+    assert (found.new, found.known, found.account.dropped, found.account.kept) == (5, 2, 5, 7)
+    assert len(Archive(place / "archive")) == 7
+    other = [
+        {"id": "letter-20", "text": "one"},
+        {"id": "letter-20", "text": "two"},
+        *rows(1, 30),
+        {"id": "letter-1", "text": "three"},
+    ]
+    with pytest.raises(DataError, match="comes twice, with a different content") as told:
+        into(place, put(place, "b.jsonl", other))
+    assert "2 of what was read" in str(told.value)
+    assert len(Archive(place / "archive")) == 7
+    found = into(place, place / "b.jsonl", skip_bad=True)
+    assert (found.new, found.known, found.account.quarantined) == (2, 0, 2)
+    assert Archive(place / "archive").content("letter-20") == b"one"
+    assert into(place, place / "b.jsonl", skip_bad=True).new == 0
+
+
+def test_what_is_held_does_not_grow_with_the_input(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the index does: a few dozen bytes for each item, whatever is in it."""
+    monkeypatch.setattr(writing_module, "BATCH", 200)
+
+    def peak(count: int) -> int:
+        folder = place / f"{count}"
+        folder.mkdir()
+        create(folder / "archive", "memory", new_signer(folder / "key"))
+        path = put(folder, "a.jsonl", [row | {"text": row["text"] + " and more" * 60} for row in rows(count)])
+        tracemalloc.start()
+        assert into(folder, path).new == count
+        held = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return held
+
+    peak(200)  # what is loaded once
+    growth = (peak(3000) - peak(1000)) / 2000
+    assert growth < 300, f"{growth:.0f} bytes more for each item of 580"
+    true_items = adding_module._Reading.items
+    monkeypatch.setattr(adding_module._Reading, "items", lambda *given: iter(list(true_items(*given))))
+    assert (peak(2999) - peak(999)) / 2000 > 600  # all at once is seen
+
+
+def test_a_file_that_changes_while_it_is_read(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, true_check = put(place, "a.jsonl", rows(5)), adding_module._Reading.check
+
+    def slow(self: Any, writer: Any) -> Any:
+        found = true_check(self, writer)
+        put(place, "a.jsonl", rows(7))
+        return found
+
+    monkeypatch.setattr(adding_module._Reading, "check", slow)
+    with pytest.raises(DataError, match="was changed while it was being read"):
+        into(place, path)
+    monkeypatch.setattr(adding_module._Reading, "check", true_check)
+    assert len(Archive(place / "archive")) == 0
+    assert into(place, path).new == 7
 
 
 def test_columns_fill_fields(place: Path) -> None:

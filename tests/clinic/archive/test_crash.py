@@ -7,6 +7,7 @@ names in folders.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import random
 import shutil
@@ -17,7 +18,10 @@ from typing import Any
 import pytest
 
 from remission.clinic.archive import writing as writing_module
+from remission.clinic.archive.adding import Added
+from remission.clinic.archive.adding import add as add_files
 from remission.clinic.archive.changing import erase_items, rotate
+from remission.clinic.archive.record import about
 from remission.clinic.archive.verifying import verify
 from remission.clinic.archive.writing import create, writing
 from remission.errors import StoreError
@@ -27,6 +31,7 @@ from remission.gold.signing import Signer, load_signer, new_signer
 
 from .archive_tools import record_of, rejects, standalone
 
+ABOUT = about({"collection": {"title": "t", "issuer": "i", "method": "m", "licence": "CC0-1.0"}})
 BATCHES = [[("a", 50), ("b", 900)], [("c", 50), ("d", 900), ("e", 700)], [("f", 10)]]
 
 
@@ -176,6 +181,36 @@ def check_visible(folder: Path) -> None:
         assert archive.record(item) == record_of(item)
     report = verify(folder, archive.origin)
     assert report.faults == ()
+
+
+def command(place: Path) -> Added:
+    """What ``remission archive add`` does: one text a batch, and a collection."""
+    return add_files(place / "archive", load_signer(place / "key"), [place / "a.jsonl"], ABOUT)
+
+
+@pytest.mark.parametrize("power", [0.0, pytest.param(1.0, marks=pytest.mark.slow)], ids=["kill", "power"])
+def test_crash_at_every_call_of_the_command(
+    base: Path, tmp_path: Path, power: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing_module, "BATCH", 2)
+    texts = {f"text-{n}": f"letter {n}" for n in range(3)}
+    (base / "a.jsonl").write_text("".join(json.dumps({"id": one, "text": text}) + "\n" for one, text in texts.items()))
+    stop, crashes = 0, True
+    while crashes:
+        stop += 1
+        place = tmp_path / "turn"
+        shutil.copytree(base, place)
+        crashes = run(place, Machine(stop, power, stop), lambda: command(place), monkeypatch)  # noqa: B023
+        assert verify(place / "archive").faults == ()
+        there = len(Archive(place / "archive")) - 2
+        found = command(place)
+        assert (found.new, found.known) == (3 - there, there)
+        archive = Archive(place / "archive")
+        assert {one: archive.content(one).decode() for one in texts} == texts
+        assert (len(archive), len(archive.collections)) == (5, 1)
+        assert (verify(place / "archive").faults, list((place / "archive" / "incoming").iterdir())) == ((), [])
+        shutil.rmtree(place)
+    assert stop > 30
 
 
 SOME = pytest.param(0.5, marks=pytest.mark.slow)

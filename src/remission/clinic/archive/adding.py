@@ -6,26 +6,29 @@ that was killed goes on where it stopped.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
-import stat
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from remission.clinic.archive._inputs import Input
 from remission.clinic.archive.record import About, checked_id, record
 from remission.clinic.archive.writing import Writer, writing
-from remission.corpus._files import expand
 from remission.corpus.accounting import Accounting
-from remission.corpus.reading import Fields, read_documents
-from remission.documents import Documents
+from remission.corpus.reading import Fields
 from remission.errors import DataError, SpecError
+from remission.gold import disk
 from remission.gold.archive import LARGEST
 from remission.gold.canonical import canonical
 from remission.gold.signing import Checkpoint, Signer
 
 SHOWN = 5  # reasons in a message
+TWICE = 200_000  # ids that come twice and are looked at in one go
 Tell = Callable[[float, float], None]
 
 
@@ -62,19 +65,8 @@ class Added:
 @dataclass(frozen=True)
 class _Item:
     id: str
-    content: bytes | Path
+    content: bytes
     record: bytes
-
-    def bytes(self) -> bytes:
-        """The content; of files only when it is needed."""
-        if isinstance(self.content, bytes):
-            return self.content
-        from remission.gold import disk
-
-        try:
-            return disk.read(self.content, most=LARGEST)
-        except OSError as error:
-            raise DataError(f"'{self.content}' cannot be read: {error.strerror or error}") from None
 
 
 def add(
@@ -82,6 +74,9 @@ def add(
     pictures: bool = False, paragraphs: bool = False, skip_bad: bool = False, wait: float = 60.0, tell: Tell | None = None,
 ) -> Added:  # fmt: skip
     """Add documents of files and folders, or files of pictures, with what is said about them.
+
+    Everything is read twice, first to check it and then to write it, a row at a time: beside the index of the archive itself,
+    eight bytes for each item are all that is held.
 
     Args:
         folder: of the archive.
@@ -96,108 +91,119 @@ def add(
         tell: told of progress.
 
     Raises:
-        DataError: something cannot be taken, with the reason; nothing was added.
+        DataError: something cannot be taken, with the reason; nothing was added. A file was changed meanwhile: batches that were
+            signed before that was seen stay.
         SpecError, StoreError: a description, or an archive, that cannot be used.
     """
-    check_paths(paths)
     fields = fields or Fields()
     named = replace(fields, columns=tuple(dict.fromkeys([*fields.columns, *about.needs])))
-    documents, account = read_documents(paths, named, "file" if pictures else "text", paragraphs)
+    source = Input(paths, named, pictures, paragraphs)
     statement = canonical({"collection": about.collection})
-    collection = hashlib.sha256(statement).hexdigest()
-    items = list(_items(documents, account, about, collection, _places(paths, pictures), pictures))
-    if account.quarantined and not skip_bad:
-        _refuse(account)
+    reading = _Reading(source, about, hashlib.sha256(statement).hexdigest())
     with writing(folder, signer, wait) as writer:
-        items = _fitting(writer, items, account)
+        account, new = reading.check(writer)
         if account.quarantined and not skip_bad:
             _refuse(account)
-        new = _write(writer, items, about, statement, collection, tell)
+        if new:
+            _write(writer, reading, new, statement, tell)
         checkpoint = writer.commit() or writer.log.head
-    return Added(new, len(items) - new, account, checkpoint if new else None, collection)
+    return Added(new, account.kept - new, account, checkpoint if new else None, reading.collection)
 
 
-def _write(
-    writer: Writer, items: list[_Item], about: About, statement: bytes, collection: str, tell: Tell | None
-) -> int:
+def _write(writer: Writer, reading: _Reading, new: int, statement: bytes, tell: Tell | None) -> None:
     assert writer.archive is not None
-    fresh = [item for item in items if item.id not in writer.log.items]
-    if fresh and collection not in writer.archive.collections:
-        writer.event({"event": "collection", "name": about.collection["title"]}, statement)
-    for number, item in enumerate(fresh):
-        writer.ingest_line(item.id, item.bytes(), item.record)
-        if tell is not None and number % 1000 == 0:
-            tell(number, len(fresh))
-    return len(fresh)
+    if reading.collection not in writer.archive.collections:
+        writer.event({"event": "collection", "name": reading.about.collection["title"]}, statement)
+    done = 0
+    for item in reading.items(reading.source.account()):
+        with contextlib.suppress(DataError):  # set aside already, on request
+            done += writer.ingest_line(item.id, item.content, item.record)
+        if tell is not None and done % 1000 == 0:
+            tell(done, new)
+    if done != new:
+        raise DataError("The files were changed while they were being read. Run the command again.")
 
 
-def _items(
-    documents: Documents, account: Accounting, about: About, collection: str, places: dict[str, str], pictures: bool
-) -> Iterator[_Item]:
-    """Items with their records; those that cannot be taken are moved to the account of what was set aside."""
-    seen: dict[str, tuple[str, bytes]] = {}
-    columns = {name: column for name, column in documents.columns.items() if name not in ("id", "label")}
-    labels, ids = documents.column("label"), documents.column("id")
-    for place, found in enumerate(documents.items):
-        name = str(ids[place])
-        try:
-            content: bytes | Path = Path(found) if pictures else found.encode("utf-8")
-            item = _Item("", content, b"")
-            digest = hashlib.sha256(item.bytes()).hexdigest()
-            name = checked_id(_name(name, str(found) if pictures else "", digest, places))
-            if labels[place] == "synthetic":
-                raise DataError("it is labelled as synthetic; a gold archive keeps what people made")
-            row = {key: str(column[place]) for key, column in columns.items()}
-            made = record(about, name, collection, "image" if pictures else "text", row)
-            rest = {key: value for key, value in row.items() if value and key not in about.needs}
-            line = canonical(made | ({"columns": rest} if rest else {}))
-        except (DataError, SpecError) as error:
-            _set_aside(account, name, error)
-            continue
-        before = seen.setdefault(name, (digest, line))
-        if before != (digest, line):
-            what = "content" if before[0] != digest else "record"
-            _set_aside(account, name, DataError(f"the id '{name}' comes twice, with a different {what}"))
-        elif before[1] is line:
+class _Reading:
+    """Rows as items, as often as wanted."""
+
+    def __init__(self, source: Input, about: About, collection: str) -> None:
+        self.source, self.about, self.collection = source, about, collection
+
+    def check(self, writer: Writer) -> tuple[Accounting, int]:
+        """The account of everything, and how many items are new; what cannot be taken is set aside."""
+        account, hashes, new = self.source.account(), array("q"), 0
+        for item in self.items(account):
+            try:
+                new += not writer.has(item.id, item.content, item.record)
+            except DataError as error:
+                _set_aside(account, item.id, error)
+                continue
+            hashes.append(hash(item.id))
+        ordered = np.sort(np.frombuffer(hashes, np.int64))
+        twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        for start in range(0, len(twice), TWICE):
+            new -= self._twice(writer, account, set(twice[start : start + TWICE].tolist()))
+        return account, new
+
+    def _twice(self, writer: Writer, account: Accounting, hashes: set[int]) -> int:
+        """Look again at ids that seem to come twice; how many of those that were counted as new are not."""
+        seen: dict[str, tuple[bytes, bytes]] = {}
+        less = 0
+        for item in self.items(self.source.account()):
+            if hash(item.id) not in hashes:
+                continue
+            found = hashlib.sha256(item.content).digest(), hashlib.sha256(item.record).digest()
+            try:
+                known = writer.has(item.id, item.content, item.record)
+            except DataError:
+                continue  # set aside already
+            before = seen.setdefault(item.id, found)
+            if before is found:
+                continue
+            less += not known
+            if before == found:
+                account.kept -= 1
+                account.dropped += 1  # the same row twice
+            else:
+                what = "content" if before[0] != found[0] else "record"
+                _set_aside(account, item.id, DataError(f"the id '{item.id}' comes twice, with a different {what}"))
+        return less
+
+    def items(self, account: Accounting) -> Iterator[_Item]:
+        """Items with their records; rows that cannot be taken are moved to the account of what was set aside."""
+        for found, row in self.source.rows(account):
+            name, label = row.pop("id"), row.pop("label")
+            try:
+                content = _bytes(found) if self.source.pictures else found.encode("utf-8")
+                file = str(found) if self.source.pictures else ""
+                name = checked_id(_name(name, file, content, self.source.places))
+                if label == "synthetic":
+                    raise DataError("it is labelled as synthetic; a gold archive keeps what people made")
+                modality = "image" if self.source.pictures else "text"
+                made = record(self.about, name, self.collection, modality, row)
+                rest = {key: value for key, value in row.items() if value and key not in self.about.needs}
+                line = canonical(made | ({"columns": rest} if rest else {}))
+            except (DataError, SpecError) as error:
+                _set_aside(account, name, error)
+                continue
             yield _Item(name, content, line)
-        else:
-            account.kept -= 1
-            account.dropped += 1  # the same row twice
 
 
-def _name(given: str, file: str, digest: str, places: dict[str, str]) -> str:
+def _bytes(path: str) -> bytes:
+    try:
+        return disk.read(Path(path), most=LARGEST)
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror or error}") from None
+
+
+def _name(given: str, file: str, content: bytes, places: dict[str, str]) -> str:
     if file:
         return places.get(file, given)
     path, colon, line = given.rpartition(":")
     if colon and line.isdecimal() and path in places:
-        return f"sha256:{digest}"  # where it lay on somebody's disk is no name
+        return f"sha256:{hashlib.sha256(content).hexdigest()}"  # where it lay on somebody's disk is no name
     return given
-
-
-def _places(paths: Sequence[str | Path], pictures: bool) -> dict[str, str]:
-    """File -> its path within the folder that was given."""
-    found: dict[str, str] = {}
-    for given in paths:
-        root = Path(given).expanduser()
-        for file in expand([given], "file" if pictures else "text")[0]:
-            found[str(file)] = file.relative_to(root).as_posix() if root.is_dir() else file.name
-    return found
-
-
-def _fitting(writer: Writer, items: list[_Item], account: Accounting) -> list[_Item]:
-    """Items that do not contradict what is in the archive."""
-    found = []
-    for item in items:
-        try:
-            content = item.bytes()
-            digest = hashlib.sha256(content)
-            if not writer.known(item.id, digest.hexdigest(), item.record) and digest.digest() in writer.log.gone:
-                raise DataError("its content was erased once, on request; it cannot come back")
-        except DataError as error:
-            _set_aside(account, item.id, error)
-            continue
-        found.append(item)
-    return found
 
 
 def _set_aside(account: Accounting, name: str, error: Exception) -> None:
@@ -214,43 +220,3 @@ def _refuse(account: Accounting) -> None:
         f"{account.quarantined} of what was read cannot be taken, so nothing was added: {'; '.join(reasons)}. Put it right, or "
         "leave such rows out with --skip-bad."
     )
-
-
-def check_paths(paths: Sequence[str | Path]) -> None:
-    """Refuse what is no plain file: devices, pipes, sockets, links that lead elsewhere. Raises DataError."""
-    for given in paths:
-        path = Path(given).expanduser()
-        if not os.path.lexists(path):
-            continue  # a pattern, or nothing; the reader says so
-        root = path if path.is_dir() and not path.is_symlink() else path.parent
-        for one in [path, *(_below(path) if path.is_dir() and not path.is_symlink() else ())]:
-            _plain_file(one, root, one == path)
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        raise DataError(f"'{folder}' cannot be read: {error.strerror}.") from None
-    for entry in entries:
-        yield Path(entry.path)
-        if entry.is_dir(follow_symlinks=False):
-            yield from _below(Path(entry.path))
-
-
-def _plain_file(path: Path, root: Path, given: bool) -> None:
-    try:
-        mode = path.lstat().st_mode
-        if stat.S_ISLNK(mode):
-            target = path.resolve(strict=True)
-            if not given and (target.is_dir() or root.resolve() not in target.parents):
-                raise DataError(
-                    f"'{path}' is a link that leads to '{target}'. Name that itself; links are not followed."
-                )
-            mode = target.stat().st_mode
-    except (OSError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it leads in a circle"
-        raise DataError(f"'{path}' cannot be read: {reason}.") from None
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-        kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
-        raise DataError(f"'{path}' is {kinds.get(stat.S_IFMT(mode), 'no file')}. Only files are taken.")

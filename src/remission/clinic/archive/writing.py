@@ -110,14 +110,12 @@ class Writer:
     def ingest_line(self, item: str, content: bytes, line: bytes) -> bool:
         """As :meth:`ingest`, with the record as canonical JSON."""
         sha = hashlib.sha256(content)
-        if self.known(item, sha.hexdigest(), line):
+        if self._has(item, sha, len(content), line):
             return False
-        if sha.digest() in self.log.gone:
-            raise DataError(f"the content of '{item}' was erased once, on request; it cannot come back")
-        if len(content) > LARGEST:
-            raise DataError(f"'{item}' has {len(content):,} bytes; at most {LARGEST:,} are taken")
         entry: dict[str, Any] = {"event": "ingest", "item": item, "content": sha.hexdigest(), "bytes": len(content)}
-        first = self._new.get(sha.digest(), self.log.contents.get(sha.digest()))
+        first = self._new.get(sha.digest())
+        if first is None:
+            first = self.log.holder(sha.digest())
         if first is not None:
             entry["as"] = first
         else:
@@ -129,13 +127,26 @@ class Writer:
             self.commit()
         return True
 
-    def known(self, item: str, content: str, record: bytes) -> bool:
+    def has(self, item: str, content: bytes, line: bytes) -> bool:
+        """Whether :meth:`ingest_line` would find it there already. Raises DataError as it does, and changes nothing."""
+        return self._has(item, hashlib.sha256(content), len(content), line)
+
+    def _has(self, item: str, sha: Any, size: int, line: bytes) -> bool:
+        if self._known(item, sha.hexdigest(), line):
+            return True
+        if sha.digest() in self.log.gone:
+            raise DataError(f"the content of '{item}' was erased once, on request; it cannot come back")
+        if size > LARGEST:
+            raise DataError(f"'{item}' has {size:,} bytes; at most {LARGEST:,} are taken")
+        return False
+
+    def _known(self, item: str, content: str, record: bytes) -> bool:
         """Whether exactly this item is there. Raises DataError when another of its name is."""
         digest = hashlib.sha256(record).hexdigest()
         if item in self._items:
             there = self._items[item]
-        elif item in self.log.items:
-            entry = self.log.entry(self.log.items[item])
+        elif (number := self.log.items.get(item)) is not None:
+            entry = self.log.entry(number)
             there = (entry["content"], entry["record"])
         else:
             return False
@@ -253,7 +264,7 @@ def settle(log: Log) -> None:
             disk.remove(pack_file(folder, batch))
             disk.remove(records_file(folder, batch))
             for sha in promise["objects"]:
-                if bytes.fromhex(sha) not in log.contents:
+                if log.holder(bytes.fromhex(sha)) is None:
                     disk.remove(object_file(folder, sha))
     for path in sorted(incoming.iterdir(), key=lambda path: path.name == "promise.json"):  # the promise last
         disk.remove(path)
