@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from remission.calibration.calibrated import Calibrated
+from remission.calibration.moments import mean
 from remission.clinic import prevalence as shares
 from remission.clinic._views import CalibratedView
 from remission.clinic.census.kept import ARCHIVED, DECLARED, MARKED, OPEN, WHOLE, Kept, Marking, Tallies
@@ -20,6 +21,7 @@ from remission.documents import Documents
 from remission.errors import DataError, SpecError
 from remission.estimate import Estimate
 from remission.numerics.arrays import Booleans
+from remission.scored import Sample
 
 UNCALIBRATED = ("not calibrated",)  # reasons of documents of a kind nothing was calibrated on
 
@@ -142,7 +144,9 @@ def _row(
         nothing = Estimate(math.nan, math.nan, math.nan, wish.level, "none", found.n)
         return replace(found, share=nothing, verdict=shares.REFUSED, reason=reason)
     found = replace(found, share=replace(found.share, n=found.n))
-    return _with_known(found, kept, view, chosen, wish) if known else found
+    found = _with_known(found, kept, view, chosen, wish) if known else found
+    drawn = sampling is not None and not sampling.everything
+    return _with_composition(found, kept, view, chosen, wish) if drawn else found
 
 
 def known_in(tally: Tallies) -> Counter[int]:
@@ -154,9 +158,8 @@ def _with_known(row: CensusRow, kept: Kept, view: _KeptView, chosen: Booleans, w
     """The share among documents that only the score can tell, and the known ones, by weight."""
     level, tally = wish.level, kept.tallies[row.stratum]
     weights, parts = [], []
-    fit = np.isfinite(kept.score) if tally.not_judged else np.ones(kept.score.size, bool)
     for known in (OPEN, DECLARED, ARCHIVED, MARKED):
-        here = chosen & (view.usable if known == OPEN else fit & (kept.known == known))
+        here = _counting(kept, view, tally, chosen, known)
         if not here.any():
             continue
         n = int(here.sum())
@@ -173,6 +176,39 @@ def _with_known(row: CensusRow, kept: Kept, view: _KeptView, chosen: Booleans, w
     share = replace(share, method=f"{methods}+known" if methods else "known", n=row.n)
     verdict = row.verdict if row.verdict != shares.REFUSED else shares.ESTIMATE
     return replace(row, share=share, verdict=verdict, detected=row.share)
+
+
+def _counting(kept: Kept, view: _KeptView, tally: Tallies, chosen: Booleans, known: int) -> Booleans:
+    """The chosen documents of which this is known, and which are part of the share."""
+    fit = np.isfinite(kept.score) if tally.not_judged else np.ones(kept.score.size, bool)
+    return chosen & (view.usable if known == OPEN else fit & (kept.known == known))
+
+
+def _with_composition(row: CensusRow, kept: Kept, view: _KeptView, chosen: Booleans, wish: Wish) -> CensusRow:
+    """A wider interval, for in a sample it is not known either how many documents there are of each kind."""
+    from scipy.special import stdtrit
+
+    tally, said = kept.tallies[row.stratum], np.full(kept.score.size, np.nan)
+    for known, value in ((DECLARED, 1.0), (MARKED, 1.0), (ARCHIVED, 0.0)):
+        said[_counting(kept, view, tally, chosen, known)] = value
+    open_ = _counting(kept, view, tally, chosen, OPEN)
+    kinds = np.unique(kept.kind[open_]).tolist()
+    if not np.isfinite(said).any() and len(kinds) < 2:
+        return row
+    for kind in kinds:
+        here = open_ & (kept.kind == kind)
+        share = shares.row_of(view, wish, row.stratum, here, checked=False).share
+        said[here] = (share.low + share.high) / 2 if math.isnan(share.value) else share.value
+    here = np.isfinite(said)
+    found = mean(Sample.of(said[here], kept.unit[here], kept.weight[here]), said[here])
+    half = float(stdtrit(max(found.units - 1, 1), 0.5 + wish.level / 2)) * math.sqrt(found.variance)
+    value, low, high = row.share.value, row.share.low, row.share.high
+    if math.isnan(value):
+        share = replace(row.share, low=max(0.0, low - half), high=min(1.0, high + half))
+    else:
+        down, up = math.hypot(value - low, half), math.hypot(high - value, half)
+        share = replace(row.share, low=max(0.0, value - down), high=min(1.0, value + up))
+    return replace(row, share=share)
 
 
 def genuine(marking: Marking, tally: Tallies, level: float) -> Estimate:
