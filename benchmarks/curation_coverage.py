@@ -9,6 +9,7 @@ something is synthetic and at least 94 % where nothing is.
 ``grid``     every kind of corpus as one stratum of one kind.
 ``several``  strata of two kinds that share calibrations, as a whole.
 ``real``     texts of domains that the detector never saw (shared data).
+``weights``  how far weighted means miss the human one.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks import prevalence
+from remission.calibration.ratio import density_ratio
 from remission.clinic.curation.capping import cap
 from remission.clinic.curation.cells import Cell, rounded
 from remission.clinic.curation.excluding import exclude
@@ -243,6 +245,51 @@ def real(policies: Sequence[str], runs: int) -> None:
             )
 
 
+def weights(policies: Sequence[str], runs: int) -> None:
+    """How far weights miss the mean score of the humans, in their standard deviations; and by the logistic ratio alone."""
+    if "weigh" not in policies:
+        return
+    for (name, human, synthetic), share, items in itertools.product(SHAPES, (0.1, 0.5), (200, 1000)):
+        rng = np.random.default_rng([int(100 * share), items])
+        large = human(rng, 100_000), synthetic(rng, 100_000)
+        found = []
+        for _ in range(max(runs // 10, 4)):
+            known = Sample.of(human(rng, items)), Sample.of(synthetic(rng, items))
+            told = Estimate(share, share, share, 0.95, "told", items)
+            (rule,) = weigh([Cell.of("all", "kind", np.zeros(1), *known, told)])
+            logistic = density_ratio(*known)
+            ways = rule.weight, lambda scores, by=logistic, at=share: 1 - by.posterior(scores, at)
+            found.append([_missed(large, share, way) for way in ways])
+        steps, alone = np.array(found).T
+        print(
+            f"{name:20s} {share:4.0%} {items:5d} items: unweighted {_missed(large, share, np.ones_like):+.3f}, weights {steps.mean():+.3f} "
+            f"(root mean square {np.sqrt((steps**2).mean()):.3f}), logistic ratio {alone.mean():+.3f} ({np.sqrt((alone**2).mean()):.3f})",
+            flush=True,
+        )
+
+
+def _missed(large: tuple[np.ndarray, np.ndarray], share: float, weight: Callable[[np.ndarray], np.ndarray]) -> float:
+    human, synthetic = large
+    mine, other = weight(human), weight(synthetic)
+    total = (1 - share) * mine.mean() + share * other.mean()
+    mean = ((1 - share) * (mine * human).mean() + share * (other * synthetic).mean()) / total
+    return float((mean - human.mean()) / human.std())
+
+
+Draw = Callable[[np.random.Generator, int], np.ndarray]
+SHAPES: tuple[tuple[str, Draw, Draw], ...] = (
+    ("normal, AUROC 0.75", lambda rng, n: rng.normal(0, 1, n), lambda rng, n: rng.normal(0.95, 1, n)),
+    ("normal, AUROC 0.95", lambda rng, n: rng.normal(0, 1, n), lambda rng, n: rng.normal(2.33, 1, n)),
+    ("wider", lambda rng, n: rng.normal(0, 1, n), lambda rng, n: rng.normal(2, 1.5, n)),
+    (
+        "a part like humans",
+        lambda rng, n: rng.standard_t(4, n),
+        lambda rng, n: np.where(rng.random(n) < 0.3, rng.standard_t(4, n), rng.normal(4, 1, n)),
+    ),
+    ("beta", lambda rng, n: rng.beta(1, 4, n), lambda rng, n: rng.beta(4, 1, n)),
+)
+
+
 def _of_texts(shift: prevalence.Shift, policy: str, share: float, rng: np.random.Generator) -> tuple[float, ...]:
     """Held after, held before, value, truth in the very corpus, human part of the dropped."""
     human, synthetic, target = shift.draw(share, rng)
@@ -269,7 +316,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="40 corpora of each kind instead of 400")
     parser.add_argument("--runs", type=int, help="corpora of each kind")
     parser.add_argument("--policy", choices=[*POLICIES], action="append", default=[])
-    parser.add_argument("--part", choices=["grid", "several", "real"], action="append", default=[])
+    parser.add_argument("--part", choices=["grid", "several", "real", "weights"], action="append", default=[])
     parser.add_argument("--spread", type=float, default=1.0, help="of synthetic scores; not 1: log ratios are no line")
     options = parser.parse_args()
     runs, policies = options.runs or (40 if options.quick else 400), options.policy or [*POLICIES]
@@ -277,6 +324,7 @@ def main() -> None:
         "grid": lambda: grid(policies, runs, options.spread),
         "several": lambda: several(policies, runs),
         "real": lambda: real(policies, runs),
+        "weights": lambda: weights(policies, runs),
     }
     for part in options.part or parts:
         print(f"--- {part}", flush=True)
