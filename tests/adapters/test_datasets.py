@@ -69,6 +69,10 @@ def test_arrow_format_and_streams(folder: Path, told: list[dict[str, Any]]) -> N
     given = hf.Dataset.from_list(rows())
     arrow = given.with_format("arrow").map(judge(folder), batched=True, batch_size=13).with_format(None)
     assert arrow.to_list() == told
+    kept = given.with_format("arrow").filter(keep(folder), batched=True).with_format(None)
+    assert kept["id"][:] == [row["id"] for row in told if row["synthetic_called"] is not True]
+    empty = judge(folder)(pa.Table.from_pylist(rows()).slice(0, 0))
+    assert (empty.num_rows, empty.column_names[-5:]) == (0, ADDED)
     streamed = given.to_iterable_dataset(num_shards=3).map(judge(folder), batched=True, batch_size=13)
     assert list(streamed) == told
     assert [row["id"] for row in given.to_iterable_dataset().filter(keep(folder), batched=True)] == [

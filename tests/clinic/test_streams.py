@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from remission.calibration.calibrated import Calibrated
-from remission.clinic.streams import NAMES, judge_batches, judged_schema
+from remission.clinic.streams import NAMES, RowJudge, judge_batches, judged_schema
 from remission.corpus import held
 from remission.corpus.reading import Fields
 from remission.corpus.streaming import Limits
@@ -192,13 +193,54 @@ def test_a_mixed_stream_and_rows_that_are_no_text(detector: Calibrated) -> None:
         assert all(one[f"synthetic_{name}"].null_count == 12 for name in ("score", "p", "called", "stratum"))
 
 
+LAYOUTS = [
+    pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string()),
+    pa.dictionary(pa.uint32(), pa.large_string()), pa.dictionary(pa.int64(), pa.string_view()),
+]  # fmt: skip
+
+
+def test_any_layout_slice_and_limit_says_what_plain_rows_get(detector: Calibrated) -> None:
+    rng = random.Random(1)
+    for case in range(60):
+        chosen = rng.choices(rows(), k=rng.randrange(40))
+        texts = [row["text"] for row in chosen]
+        domains = [rng.choice([row["domain"], None]) for row in chosen]
+        columns = [typed(domains, rng.choice(LAYOUTS)), typed(texts, rng.choice(LAYOUTS))]
+        limits = Limits(rng.choice([2000, 10**6]), rng.randrange(1, 50), rng.choice([1, 500, 10**6]))
+        first = rng.randrange(len(chosen) + 1)
+        last = rng.randrange(first, len(chosen) + 1)
+        batch = pa.RecordBatch.from_arrays(columns, ["domain", "text"]).slice(first, last - first)
+        (found,) = judge_batches(batch, detector, limits=limits)
+        said = RowJudge(detector, limits=limits).of_rows(texts[first:last], {"domain": domains[first:last]}).lists()
+        assert {name: found[f"synthetic_{name}"].to_pylist() for name in NAMES} == said, case
+        found.validate(full=True)
+
+
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Bytes of the texts of every block, as they are laid out."""
+    sizes = []
+    plain = held._plain
+
+    def watch(values: Any) -> Any:
+        found = plain(values)
+        sizes.append(found.nbytes)
+        return found
+
+    monkeypatch.setattr(held, "_plain", watch)
+    return sizes
+
+
 @pytest.mark.parametrize("pointed", [False, True])
-def test_too_long_is_said_and_the_neighbours_are_judged(pointed: bool, detector: Calibrated) -> None:
+def test_too_long_is_said_and_the_neighbours_are_judged(
+    pointed: bool, detector: Calibrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = rows(9)
     long = [dict(row, text="word " * 20_000) if k in (0, 4, 5, 8) else row for k, row in enumerate(table)]
     texts = typed([row["text"] for row in long], pa.dictionary(pa.int32(), pa.string()) if pointed else pa.string())
     batch = pa.RecordBatch.from_pydict({"text": texts, "domain": [row["domain"] for row in table]})
+    sizes = watched(monkeypatch)
     found = judged(batch, detector, limits=Limits(document=50_000))
+    assert max(sizes) < 20_000  # the long ones are not even laid out
     for k in (0, 4, 5, 8):
         assert found["synthetic_reason"][k].as_py() == "'text' has more than 50,000 bytes"
         assert found["synthetic_score"][k].as_py() is None
@@ -210,15 +252,7 @@ def test_texts_are_unpacked_with_their_block_only(detector: Calibrated, monkeypa
     """A few bytes that stand for many are never laid out at once."""
     texts = typed(["one " * 500] * 400, pa.dictionary(pa.int32(), pa.string()))
     batch = pa.RecordBatch.from_pydict({"text": texts, "domain": ["news"] * 400})
-    held_at_once = []
-    plain = held._plain
-
-    def watched(values: Any) -> Any:
-        found = plain(values)
-        held_at_once.append(found.nbytes)
-        return found
-
-    monkeypatch.setattr(held, "_plain", watched)
+    held_at_once = watched(monkeypatch)
     found = judged(batch, detector, limits=Limits(batch_bytes=20_000))
     assert found["synthetic_score"].null_count == 0
     assert max(held_at_once) < 25_000 < batch.num_rows * 2000

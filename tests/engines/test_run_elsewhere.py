@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -175,6 +176,90 @@ def test_without_ray_nothing_is_made(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert not (tmp_path / "out").exists()
     with pytest.raises(MissingExtra, match=r"remission\[ray\]"):
         ray_engine.Cluster().processors()
+
+
+class FakeRay:
+    """As much of Ray as tasks need: they are done when somebody waits, and some lose their worker or their machine."""
+
+    class exceptions:  # noqa: N801  (as Ray calls it)
+        RayTaskError = type("RayTaskError", (Exception,), {})
+        NodeDiedError = type("NodeDiedError", (Exception,), {})
+        ObjectLostError = type("ObjectLostError", (Exception,), {})
+        OutOfMemoryError = type("OutOfMemoryError", (Exception,), {})
+        WorkerCrashedError = type("WorkerCrashedError", (Exception,), {})
+        RaySystemError = type("RaySystemError", (Exception,), {})
+        LocalRayletDiedError = type("LocalRayletDiedError", (Exception,), {})
+
+    def __init__(self, trouble: dict[int, list[str]]) -> None:
+        self.trouble, self.flying, self.highest, self.tasks = trouble, set[int](), 0, list[Any]()
+        self.cancelled: list[int] = []
+
+    def is_initialized(self) -> bool:
+        return True
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 5.0}
+
+    def remote(self, **_: Any) -> Any:
+        def task(function: Any) -> Any:
+            return type("Task", (), {"remote": lambda _self, *given: self._start(function, given)})()
+
+        return task
+
+    def _start(self, function: Any, given: Any) -> int:
+        self.tasks.append((function, given))
+        self.flying.add(len(self.tasks) - 1)
+        self.highest = max(self.highest, len(self.flying))
+        return len(self.tasks) - 1
+
+    def wait(self, tasks: list[int], timeout: float) -> Any:
+        return tasks[-1:], tasks[:-1]
+
+    def get(self, task: int) -> Any:
+        self.flying.remove(task)
+        function, given = self.tasks[task]
+        if self.trouble.get(given[1]):
+            raise getattr(self.exceptions, self.trouble[given[1]].pop())
+        return function(*given)
+
+    def cancel(self, task: int, force: bool) -> None:
+        self.cancelled.append(task)
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
+    ray = FakeRay({})
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setattr(ray_engine, "need", lambda *_: None)
+    return ray
+
+
+@pytest.mark.parametrize(("workers", "highest"), [(1, 1), (3, 3), (9, 5)])
+def test_no_more_blocks_are_under_way_than_asked_for_and_than_processors(
+    workers: int, highest: int, fake: FakeRay
+) -> None:
+    found = dict(ray_engine.Cluster().map_units(square, range(20), workers))
+    assert found == {number: number * number for number in range(20)}
+    assert fake.highest == highest
+
+
+def test_a_machine_that_goes_is_no_strike_and_a_worker_is(fake: FakeRay) -> None:
+    fake.trouble = {3: ["NodeDiedError"] * 5, 4: ["WorkerCrashedError"] * 2, 5: ["OutOfMemoryError"] * 2}
+    found = dict(ray_engine.Cluster().map_units(square, range(8), 4))
+    assert found == {number: number * number for number in range(8)}
+    assert len(fake.tasks) == 8 + 5 + 2 + 2
+    fake.trouble = {4: ["WorkerCrashedError"] * 3}
+    with pytest.raises(RemissionError, match="died 3 times on the same block"):
+        list(ray_engine.Cluster().map_units(square, range(8), 4))
+    assert len(fake.cancelled) == len(fake.flying) > 0  # the others are not left behind
+    fake.trouble = {4: ["OutOfMemoryError"] * 3}
+    lost = dict(ray_engine.supervise(square, [3, 4]))[4]
+    assert isinstance(lost, Lost)
+    assert lost.why == "memory"
 
 
 # --- on Ray -----------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from remission.errors import DataError, SpecError, StoreError
 
 
 @dataclass(frozen=True)
-class Detector:
+class DetectorFolder:
     """Which detector judges, and how.
 
     Attributes:
@@ -37,7 +37,9 @@ class Detector:
     prefix: str
 
     @classmethod
-    def of(cls, folder: str | Path, text: str, domain: str, domain_is: str, fpr: float | None, prefix: str) -> Detector:
+    def of(
+        cls, folder: str | Path, text: str, domain: str, domain_is: str, fpr: float | None, prefix: str
+    ) -> DetectorFolder:
         """Look into the folder, so that what is wrong is said before any work. Raises StoreError, SpecError."""
         if not isinstance(folder, (str, Path)):
             raise SpecError(
@@ -71,12 +73,12 @@ class Detector:
             )
 
 
-def _again(settings: str) -> Detector:
-    return Detector(**json.loads(settings))
+def _again(settings: str) -> DetectorFolder:
+    return DetectorFolder(**json.loads(settings))
 
 
 @functools.lru_cache(maxsize=4)
-def _loaded(detector: Detector) -> RowJudge:
+def _loaded(detector: DetectorFolder) -> RowJudge:
     found = loaded(detector.folder)
     if found.content != detector.content:
         raise StoreError(f"The detector in '{detector.folder}' is another one than when this began. Begin anew.")

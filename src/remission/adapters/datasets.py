@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from remission.adapters._detector import Detector
-from remission.clinic.streams import PREFIX, Verdicts, judge_batches
+from remission.adapters._detector import DetectorFolder
+from remission.clinic.streams import PREFIX, Verdicts, judge_batches, judged_schema
 from remission.errors import DataError, SpecError, did_you_mean
 
 
@@ -15,7 +15,7 @@ from remission.errors import DataError, SpecError, did_you_mean
 class Judge:
     """Adds columns to batches of rows; see :func:`judge`."""
 
-    detector: Detector
+    detector: DetectorFolder
 
     def __call__(self, rows: Any) -> Any:
         """Batches as ``map(batched=True)`` gives them: a dict of columns, or a table with the format ``arrow``."""
@@ -23,8 +23,8 @@ class Judge:
             import pyarrow as pa
 
             of, found = self.detector, self.detector.judge
-            made = list(judge_batches(rows, found.detector, found.fields, of.fpr, of.prefix))
-            return pa.Table.from_batches(made) if made else rows
+            made = judge_batches(rows, found.detector, found.fields, of.fpr, of.prefix)
+            return pa.Table.from_batches(list(made), judged_schema(rows.schema, of.prefix))
         self.detector.free(rows)
         said = _verdicts(self.detector, rows).lists()
         return {
@@ -36,13 +36,11 @@ class Judge:
 class Keep:
     """Says which rows stay; see :func:`keep`."""
 
-    detector: Detector
+    detector: DetectorFolder
     undecided: bool
 
     def __call__(self, rows: Any) -> list[bool]:
         """Batches as ``filter(batched=True)`` gives them."""
-        if hasattr(rows, "to_pydict"):
-            rows = rows.to_pydict()
         said = _verdicts(self.detector, rows)
         return (~said.called & (said.decided | self.undecided)).tolist()
 
@@ -75,7 +73,7 @@ def judge(
         StoreError: no calibrated detector is there. SpecError: it does not take texts, or ``fpr`` cannot be.
         DataError: (when called) there is no such column, or an added one is there already.
     """
-    return Judge(Detector.of(detector, text, domain, domain_is, fpr, prefix))
+    return Judge(DetectorFolder.of(detector, text, domain, domain_is, fpr, prefix))
 
 
 def keep(
@@ -102,7 +100,7 @@ def keep(
     """
     if undecided not in ("keep", "drop"):
         raise SpecError(f"undecided must be 'keep' or 'drop'. Got '{undecided}'.")
-    return Keep(Detector.of(detector, text, domain, domain_is, fpr, PREFIX), undecided == "keep")
+    return Keep(DetectorFolder.of(detector, text, domain, domain_is, fpr, PREFIX), undecided == "keep")
 
 
 _KINDS = {"score": "double", "p": "double", "called": "bool"}
@@ -121,12 +119,17 @@ class _Column(list[Any]):
         return pa.array(list(self), type or pa.type_for_alias(self.kind))
 
 
-def _verdicts(detector: Detector, rows: Any) -> Verdicts:
-    if detector.text not in rows:
-        raise DataError(f"No column '{detector.text}' for the text. {did_you_mean(detector.text, rows)}")
+def _verdicts(detector: DetectorFolder, rows: Any) -> Verdicts:
+    names = getattr(rows, "column_names", rows)  # a table, or a dict of columns
+    if detector.text not in names:
+        raise DataError(f"No column '{detector.text}' for the text. {did_you_mean(detector.text, names)}")
     found = detector.judge
     wanted = {detector.domain if name == "domain" else name for name in found.columns}
-    texts = rows[detector.text]
+    texts = _values(rows[detector.text])
     if isinstance(texts, str):
         raise DataError("One row was given instead of a batch. Call map and filter with batched=True.")
-    return found.of_rows(texts, {name: rows[name] for name in wanted if name in rows})
+    return found.of_rows(texts, {name: _values(rows[name]) for name in wanted if name in names})
+
+
+def _values(column: Any) -> Any:
+    return column.to_pylist() if hasattr(column, "to_pylist") else column

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from remission.adapters._detector import Detector
+from remission.adapters._detector import DetectorFolder
 from remission.clinic.streams import NAMES, PREFIX
 from remission.errors import SpecError, need
 
@@ -73,7 +73,7 @@ class SyntheticFilter(BaseFilter):  # type: ignore[misc]
         if batch_size < 1:
             raise SpecError(f"batch_size must be at least 1. Got {batch_size}.")
         super().__init__(exclusion_writer, batch_size)
-        self.detector = Detector.of(detector, "text", domain, domain_is, fpr, prefix)
+        self.detector = DetectorFolder.of(detector, "text", domain, domain_is, fpr, prefix)
         self.dropped = set() if policy == "annotate" else {SYNTHETIC} | ({UNDECIDED} if undecided == "drop" else set())
 
     def filter(self, doc: Any) -> bool | tuple[bool, str]:
