@@ -75,8 +75,8 @@ def copied(census: Path, tmp_path: Path) -> Path:
 def test_other_folders_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for place in (tmp_path, tmp_path / "absent"):
         told = refusal(place, capsys)
-        assert "neither the folder of a run" in told
-        assert "nor that of a census" in told
+        assert "is not a run folder" in told
+        assert "holds no census" in told
 
 
 def test_unfinished_and_damaged_ones_are_refused(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:

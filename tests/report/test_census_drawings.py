@@ -127,3 +127,16 @@ def test_narrow_screens_get_the_same_rows() -> None:
     assert list(one) == list(other) == ["a", "b"]
     for name in one:
         assert one[name] == pytest.approx(other[name], abs=0.01, nan_ok=True)
+
+
+def test_a_small_stratum_with_a_wide_interval_does_not_press_the_others_together() -> None:
+    strata = [row("all", 0.02, 0.015, 0.025), *(row(f"source=s{k}", 0.02, 0.01, 0.03, 1000) for k in range(5))]
+    alone = page_of(answer(strata, ("source",)))
+    strata.append(row("source=odd", 0.0, 0.0, 1.0, 1))
+    page = page_of(answer(strata, ("source",)))
+    marks = drawn(wide(page))
+    assert marks["odd"][2] < 0.05
+    assert marks["s0"] == pytest.approx(drawn(wide(alone))["s0"])
+    assert "beyond the axis are cut off there" in page
+    assert "beyond the axis" not in alone
+    assert "0.0 % (0.0\N{EN DASH}100.0)" in page, "its numbers are whole"

@@ -96,7 +96,7 @@ def _run(folder: Path) -> tuple[Any, str, list[str]]:
 
     if not (folder / "experiment.toml").is_file():
         raise StoreError(
-            f"'{folder}' is neither the folder of a run (it has no experiment.toml) nor that of a census (it has no manifest.json). "
+            f"'{folder}' is not a run folder (it has no experiment.toml) and holds no census (it has no manifest.json). "
             "Give a folder that `remission run` or `remission census` wrote with -o."
         )
     reading = Reading(Run(folder))

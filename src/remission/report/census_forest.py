@@ -38,7 +38,7 @@ svg.own .s { stroke: var(--c); } svg.own .f { fill: var(--c); }
 #all { display: none; }
 .table .scroll { width: fit-content; max-width: 100%; } .table table { width: auto; }
 .table td:first-child { width: auto; min-width: 13em; white-space: normal; overflow-wrap: break-word; }
-.table td:last-child:not(.n, :empty) { min-width: 30em; }"""
+.table td:last-child:not(.n, :empty) { min-width: 24em; }"""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,9 @@ def share_axis(shares: Sequence[Interval]) -> Axis:
     return Axis(0.0, top / 100, tuple((value / 100, f"{label} %") for value, label in ticks))
 
 
-def forest(bars: Sequence[Bar], title: str, identity: str, whole: Interval | None = None) -> Markup:
+def forest(
+    bars: Sequence[Bar], title: str, identity: str, whole: Interval | None = None, axis: Axis | None = None
+) -> Markup:  # fmt: skip
     """Rows of a name, an interval, its numbers and how many documents it rests on.
 
     Drawn twice, for wide and for narrow screens; the style sheet shows one of them.
@@ -96,9 +98,10 @@ def forest(bars: Sequence[Bar], title: str, identity: str, whole: Interval | Non
         title: for those who do not see it.
         identity: prefix of element ids, unique in the page.
         whole: drawn as a line from top to bottom, or as a stripe where it has only ends.
+        axis: of shares; by default it holds all of them, else what lies beyond ends at its edge.
     """
-    axis = share_axis([*(bar.share for bar in bars), *([whole] if whole is not None else [])])
-    wide = _drawing(bars, axis, title, f"{identity}-w", whole, "wide", (760, 250, 150, 80, 38))
+    axis = axis or share_axis([*(bar.share for bar in bars), *([whole] if whole is not None else [])])
+    wide = _drawing(bars, axis, title, f"{identity}-w", whole, "wide", (760, 250, 150, 80, 32))
     return wide + _drawing(bars, axis, title, f"{identity}-n", whole, "narrow", (400, 134, 134, 0, 18))
 
 
@@ -113,7 +116,8 @@ def _drawing(
     def x(share: float) -> float:
         return left + (right - left) * min(max(share / axis.high, 0.0), 1.0)
 
-    parts = [_head(width, right, counts)]
+    clip = f'<clipPath id="{identity}-c"><rect x="0" y="0" width="{names + 2}" height="{floor}"/></clipPath>'
+    parts = [clip, _head(width, right, counts)]
     parts += [f'<rect class="stripe" x="0" y="{HEAD + ROW * k}" width="{width}" height="{ROW}" fill="#f6f7f8"/>' for k in range(0, len(bars), 2)]  # fmt: skip
     parts.append(_grid(axis, x, floor, 1 if counts else 2))
     parts += _whole(whole, x, floor)
@@ -123,7 +127,7 @@ def _drawing(
         said = f"{bar.name}: {spoken(bar.share)}, {bar.n:,} documents"
         parts.append(
             f"<g><title>{escape(said)}</title>"
-            f'<text class="ink" x="4" y="{y + 4.5:.1f}" fill="{palette.INK}"{strong}>{escape(cut(bar.name, letters))}</text>'
+            f'<text class="ink" x="4" y="{y + 4.5:.1f}" clip-path="url(#{identity}-c)" fill="{palette.INK}"{strong}>{escape(cut(bar.name, letters))}</text>'
             f"{mark(bar.share, x, y)}"
             f'<text class="ink" x="{right + 14}" y="{y + 4.5:.1f}" fill="{palette.INK}"{strong}>{escape(written(bar.share))}</text>'
             + (f'<text x="{width - 4}" y="{y + 4.5:.1f}" text-anchor="end">{bar.n:,}</text>' if counts else "")

@@ -17,6 +17,7 @@ from remission.report.content import Finding, Section, Table
 
 MOST_BARS, MOST_PANELS, MOST_REASONS, OPEN_ROWS = 40, 12, 12, 12
 _WIDE = 0.01
+_CUT = " Intervals of small strata that reach beyond the axis are cut off there."
 _LONG, _STRAY = 60, 0.002  # of longer spans, so many documents with odd dates at either end are not drawn
 
 
@@ -77,7 +78,9 @@ def _under_one_another(rows: Sequence[Stratum], by_time: bool) -> Section:
     text += " Dashed: the whole corpus." if math.isfinite(whole.share.value) else ""
     if left:
         text += f" Drawn are the {MOST_BARS} strata with most documents; {left:,} more are in the table."
-    drawing = forest(bars, "Share of synthetic documents by stratum", "forest", whole.share)
+    axis = share_axis([*_usual(shown), *([whole.share] if whole.share.known else [])])
+    text += _CUT if any(row.share.high > axis.high for row in shown) else ""
+    drawing = forest(bars, "Share of synthetic documents by stratum", "forest", whole.share, axis)
     return Section("Strata compared", escape(text) + drawing, tables=listed)
 
 
@@ -115,7 +118,7 @@ def _over_time(by: Sequence[str], rows: Sequence[Stratum]) -> list[Section]:
         text += f" Drawn are the {MOST_PANELS} with most documents; {len(order) - MOST_PANELS:,} more are in the table."
     text += _not_drawn(rows, drawn, first, last, monthly)
     if any(row.share.high > axis.high for row in drawn):
-        text += " Intervals of small strata that reach beyond the axis are cut off there."
+        text += _CUT
     return [Section("Over time", escape(text) + Markup('<span class="panels">{}</span>').format(made))]
 
 
