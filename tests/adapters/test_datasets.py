@@ -69,6 +69,8 @@ def test_arrow_format_and_streams(folder: Path, told: list[dict[str, Any]]) -> N
     given = hf.Dataset.from_list(rows())
     arrow = given.with_format("arrow").map(judge(folder), batched=True, batch_size=13).with_format(None)
     assert arrow.to_list() == told
+    for other in ("pandas", "numpy"):
+        assert given.with_format(other).map(judge(folder), batched=True).with_format(None).to_list() == told
     kept = given.with_format("arrow").filter(keep(folder), batched=True).with_format(None)
     assert kept["id"][:] == [row["id"] for row in told if row["synthetic_called"] is not True]
     empty = judge(folder)(pa.Table.from_pylist(rows()).slice(0, 0))
@@ -141,7 +143,7 @@ def test_the_detector_is_loaded_once_a_process(folder: Path, monkeypatch: pytest
 def test_lone_surrogates_and_numbers_are_rows_with_a_reason(folder: Path) -> None:
     found = judge(folder)({"text": ["half \ud800 of it", 3, float("nan"), rows(1)[0]["text"]], "domain": ["news"] * 4})
     assert found["synthetic_reason"] == [
-        "'text' has half characters (lone surrogates)", "'text' is no text", "'text' is no text", None,
+        "'text' has half characters (lone surrogates)", "'text' is no text", "no 'text'", None,
     ]  # fmt: skip
     assert found["synthetic_called"][3] is not None
     json.dumps(found)

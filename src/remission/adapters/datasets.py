@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from remission.adapters._detector import DetectorFolder
-from remission.clinic.streams import PREFIX, Verdicts, judge_batches, judged_schema
+from remission.clinic.streams import NAMES, PREFIX, Verdicts, judge_batches, judged_schema
 from remission.errors import DataError, SpecError, did_you_mean
 
 
@@ -18,18 +19,24 @@ class Judge:
     detector: DetectorFolder
 
     def __call__(self, rows: Any) -> Any:
-        """Batches as ``map(batched=True)`` gives them: a dict of columns, or a table with the format ``arrow``."""
-        if hasattr(rows, "to_batches"):
-            import pyarrow as pa
+        """Batches as ``map(batched=True)`` gives them: a dict of columns, a table (format ``arrow``) or a frame (``pandas``)."""
+        import pyarrow as pa
 
-            of, found = self.detector, self.detector.judge
+        of, found = self.detector, self.detector.judge
+        if hasattr(rows, "to_batches"):
             made = judge_batches(rows, found.detector, found.fields, of.fpr, of.prefix)
             return pa.Table.from_batches(list(made), judged_schema(rows.schema, of.prefix))
-        self.detector.free(rows)
-        said = _verdicts(self.detector, rows).lists()
-        return {
-            self.detector.prefix + name: _Column(values, _KINDS.get(name, "string")) for name, values in said.items()
-        }
+        of.free(rows)
+        said = _verdicts(of, rows).lists()
+        kinds = {"score": "double", "p": "double", "called": "bool"}
+        added = {of.prefix + name: _Column(said[name], kinds.get(name, "string")) for name in NAMES}
+        if isinstance(rows, Mapping):
+            return added
+        if not hasattr(rows, "assign"):  # a frame would go on without its own columns, and nobody would be told
+            raise DataError(f"Batches cannot be of the type {type(rows).__name__}. Use the format 'arrow' or none.")
+        import pandas as pd
+
+        return rows.assign(**{name: pd.arrays.ArrowExtensionArray(pa.array(values)) for name, values in added.items()})
 
 
 @dataclass(frozen=True)
@@ -101,9 +108,6 @@ def keep(
     if undecided not in ("keep", "drop"):
         raise SpecError(f"undecided must be 'keep' or 'drop'. Got '{undecided}'.")
     return Keep(DetectorFolder.of(detector, text, domain, domain_is, fpr, PREFIX), undecided == "keep")
-
-
-_KINDS = {"score": "double", "p": "double", "called": "bool"}
 
 
 class _Column(list[Any]):

@@ -83,7 +83,8 @@ def of_rows(
     reading = replace(fields, id="", unit=None, columns=tuple(name for name in columns if name != "domain"))
     known = {*there, *(["domain"] if fields.domain_is and "domain" in columns else [])}
     gather = Gather(reading, limits)
-    for place, text in enumerate(texts):
+    for place, given in enumerate(texts):
+        text = None if isinstance(given, float) and given != given else given  # how pandas says that there is none
         gather.add(place, {field: beside[field][place] for field in there.values()} | {fields.text: text})
         if gather.full:
             yield _only(gather.take(), known)
