@@ -58,9 +58,7 @@ def part(cluster: Any, score: Any, **more: Any) -> dict[str, Any]:
     return {"contents": np.arange(1, cluster.size + 1), "bands": keys, "score": score, "cell": "k", **more}
 
 
-def coverage(
-    tmp_path: Path, repeats: int, copies: str, texts: int = 150, most: int | None = None
-) -> tuple[int, float]:
+def coverage(tmp_path: Path, repeats: int, copies: str, texts: int = 150, most: int | None = None) -> tuple[int, float]:
     hits, widths = 0, []
     for seed in range(repeats):
         rng = np.random.default_rng(100 + seed)

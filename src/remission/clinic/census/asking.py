@@ -207,5 +207,10 @@ def archived(question: Question) -> Words:
     from remission.gold.votes import population
 
     archive = Archive(question.archive)
-    found = population(archive, archive.log.size, question.certified)
-    return np.array(sorted({int(item.partition(":")[2][:16], 16) for item in found}), np.uint64)
+    items = set(population(archive, archive.log.size, question.certified))
+    found = {
+        int(entry["content"][:16], 16)
+        for _, entry in archive.log.entries()
+        if entry["event"] == "ingest" and entry["item"] in items
+    }
+    return np.array(sorted(found), np.uint64)
