@@ -287,6 +287,8 @@ def show_sample(found: Any, path: Path) -> None:
 def show_queue(found: Any) -> None:
     """The queue and its strata."""
     click.echo(f"{found.tasks:,} tasks, {found.planted:,} of them planted, for reviewers: {found.file}")
+    if found.pictures is not None:
+        click.echo(f"with their pictures: {found.pictures}")
     click.echo(f"for you alone, and needed to record answers: {found.key_file}")
     if len(found.strata) > 1:
         rows = [[name or "-", f"{chosen:,}", f"{of:,}"] for name, (chosen, of) in found.strata.items()]

@@ -25,20 +25,31 @@ def review() -> None:
 @click.option("--how", default="random", show_default=True, type=click.Choice(["random", "stratum", "disagreement"]))
 @click.option("--count", default=100, show_default=True, type=click.IntRange(1), help="Items of the archive.")
 @click.option("--stratum", default="language", show_default=True, help="The field that strata are named by.")
-@click.option("--plant", "planted", multiple=True, metavar="PATH", help="Documents of known truth, with labels.")
+@click.option(
+    "--plant",
+    "planted",
+    multiple=True,
+    metavar="PATH",
+    help="Of known truth: documents with labels, folders human and ai.",
+)
+@click.option("--modality", default="", metavar="WORD", help="Only items of this one, as in image. Default: all.")
 @click.option("--seed", default=0, show_default=True)
 @KEY
 @WAIT
 @JSON
 def queue(
-    archive: Path, output: Path, how: By, count: int, stratum: str, planted: tuple[str, ...], seed: int, key: Path, wait: float,
-    as_json: bool,
+    archive: Path, output: Path, how: By, count: int, stratum: str, planted: tuple[str, ...], modality: str, seed: int, key: Path,
+    wait: float, as_json: bool,
 ) -> None:  # fmt: skip
-    """Write a queue of texts. Planted ones look like the others and show how often reviewers are wrong."""
+    """Write a queue of texts or pictures. Planted ones look like the others and show how often reviewers are wrong.
+
+    Pictures are copied into the folder OUTPUT.pictures, under names that say nothing.
+    """
     from remission.clinic.archive.queues import make_queue
 
     found = make_queue(
-        archive, signer_of(key), output, by=how, count=count, stratum=stratum, planted=planted, seed=seed, wait=wait
+        archive, signer_of(key), output, by=how, count=count, stratum=stratum, planted=planted, modality=modality, seed=seed,
+        wait=wait,
     )  # fmt: skip
     told("review-queue", found.document(), as_json, lambda: show.show_queue(found))
 

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import secrets
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from remission.clinic.archive._shown import planted as planted_tasks
+from remission.clinic.archive._shown import show
 from remission.clinic.archive.changing import as_it_is, current
 from remission.clinic.archive.writing import writing
-from remission.corpus.reading import Fields, read_documents
 from remission.errors import DataError, SpecError, StoreError, did_you_mean
 from remission.gold.archive import Archive, now
 from remission.gold.canonical import canonical, parse
@@ -36,6 +38,7 @@ class Queue:
         tasks: how many, planted ones among them; ``planted``: those.
         strata: stratum -> (chosen, of how many).
         file: for reviewers; ``key_file``: for the organiser, who alone knows which task is which.
+        pictures: the folder with the pictures that ``file`` names; None when there are none.
     """
 
     name: str
@@ -45,32 +48,39 @@ class Queue:
     strata: dict[str, tuple[int, int]]
     file: Path
     key_file: Path
+    pictures: Path | None = None
 
     def document(self) -> dict[str, Any]:
         """As plain values."""
         strata = [{"stratum": name, "chosen": chosen, "items": of} for name, (chosen, of) in self.strata.items()]
         rest = {"queue": self.name, "by": self.by, "tasks": self.tasks, "planted": self.planted, "strata": strata}
-        return rest | {"file": str(self.file), "key_file": str(self.key_file)}
+        pictures = None if self.pictures is None else str(self.pictures)
+        return rest | {"file": str(self.file), "key_file": str(self.key_file), "pictures": pictures}
 
 
 def make_queue(
     folder: Path, signer: Signer, output: Path, *, by: By = "random", count: int = 100, stratum: str = "language",
-    planted: Sequence[str | Path] = (), seed: int = 0, wait: float = 60.0,
+    planted: Sequence[str | Path] = (), modality: str = "", seed: int = 0, wait: float = 60.0,
 ) -> Queue:  # fmt: skip
     """Choose items for review and write ``output`` for reviewers and ``output``.key for the organiser.
+
+    Pictures go into the folder ``output``.pictures, named by their tasks.
 
     The log keeps how the queue was chosen and a hash of the key file, so that nobody can choose another truth afterwards.
 
     Args:
         folder: of the archive.
         signer: its key.
-        output: the file for reviewers, JSON lines of ``task`` and ``text``; the order is random.
+        output: the file for reviewers, JSON lines of ``task`` and ``text``, or of ``task``, ``file``, ``format``, ``width``, ``height``
+            and ``bytes`` for a picture; the order is random.
         by: ``random``: every item that is not erased is as likely; the share of human items is estimated from these.
             ``stratum``: as many of every stratum, weighted by its size afterwards. ``disagreement``: those whose detectors
             disagree most; nothing is estimated from these.
         count: items of the archive; at most as many as there are.
         stratum: the field of a record (or of its columns) that strata are named by.
-        planted: files with documents of known truth (``label`` human or ai), mixed in as if they were items.
+        planted: files with documents of known truth (``label`` human or ai), or pictures in folders called human or ai, mixed in as
+            if they were items.
+        modality: only items of this one (``text``, ``image``); empty: all.
         seed: of the choice.
         wait: seconds to wait for other writers.
 
@@ -78,41 +88,62 @@ def make_queue(
         DataError: no items, planted documents without labels, no detector evidence. StoreError: a file is there already.
     """
     key_file = _names(output, count)
-    extra = _planted(planted)
+    extra = planted_tasks(planted)
     archive = Archive(folder)
+    kinds = _Modalities(archive)
     live = sorted(item for item in archive.log.items if item not in archive.log.erased)
+    live = [item for item in live if not modality or kinds.of(item) == modality]
     if not live:
-        raise DataError(f"'{folder}' holds no items to review.")
+        raise DataError(f"'{folder}' holds no items {f'of modality {modality!r} ' if modality else ''}to review.")
     rng = np.random.Generator(np.random.PCG64(seed))
     chosen, strata = _chosen(archive, live, by, min(count, len(live)), stratum, rng)
     tasks = [{"item": item, "stratum": name} for item, name in chosen] + extra
     name, order = secrets.token_hex(6), rng.permutation(len(tasks))
     listed = [{"task": f"{name}-{place:05d}", **tasks[at]} for place, at in enumerate(order)]
-    shown = [{"task": one["task"], "text": _text(archive, one)} for one in listed]
     key = {
         "schema": SCHEMA, "queue": name, "origin": archive.origin, "by": by, "seed": seed, "nonce": secrets.token_hex(16),
         "strata": {one: [chosen, of] for one, (chosen, of) in strata.items()},
-        "tasks": [{key: value for key, value in one.items() if key != "text"} for one in listed],
+        "tasks": [{key: value for key, value in one.items() if key not in ("text", "file")} for one in listed],
     }  # fmt: skip
     line = canonical(key)
+    pictures = output.with_name(output.name + ".pictures")
     with writing(folder, signer, wait) as writer:
         event = {"event": "queue", "queue": name, "by": by, "seed": seed, "items": len(chosen), "planted": len(extra)}
         event |= {"strata": {one: of for one, (_, of) in strata.items()}, "of": len(live)}
+        event |= {"modality": modality} if modality else {}
         writer.event(event | {"commitment": hashlib.sha256(line).hexdigest(), "time": now()})
         try:
+            shown = show(listed, pictures, pictures.name, archive.content, kinds.of)
             _write(key_file, line + b"\n", 0o600)
             _write(output, b"".join(canonical(one) + b"\n" for one in shown), 0o644)
             writer.commit()
-        except BaseException:
+        except BaseException as error:
             key_file.unlink(missing_ok=True)
             output.unlink(missing_ok=True)
+            shutil.rmtree(pictures, ignore_errors=True)
+            if isinstance(error, OSError) and not isinstance(error, StoreError):
+                raise StoreError(f"'{pictures}' cannot be written: {error.strerror or error}.") from None
             raise
-    return Queue(name, by, len(listed), len(extra), strata, output, key_file)
+    seen = pictures if pictures.exists() else None
+    return Queue(name, by, len(listed), len(extra), strata, output, key_file, seen)
+
+
+class _Modalities:
+    """What items are: as their records say, or later events."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive, self._later = archive, current(archive)
+
+    def of(self, item: str) -> str:
+        later = self._later.get(item, {"changes": {}})["changes"]
+        if "modality" in later or not _has_record(self._archive, item):
+            return str(later.get("modality", "text"))
+        return str(self._archive.record(item).get("modality", "text"))
 
 
 def _names(output: Path, count: int) -> Path:
     key_file = output.with_name(output.name + ".key")
-    for path in (output, key_file):
+    for path in (output, key_file, output.with_name(output.name + ".pictures")):
         if path.exists():
             raise StoreError(f"'{path}' exists. A queue is never written over; choose another name.")
     if count < 1:
@@ -130,21 +161,6 @@ def read_key(path: Path) -> tuple[dict[str, Any], str]:
     if found is None or found.get("schema") != SCHEMA:
         raise DataError(f"'{path}' is no key of a queue. `remission archive review queue` writes it, ending in .key.")
     return found, hashlib.sha256(line).hexdigest()
-
-
-def _planted(paths: Sequence[str | Path]) -> list[dict[str, Any]]:
-    if not paths:
-        return []
-    documents, account = read_documents(paths, Fields())
-    if account.quarantined:
-        raise DataError(f"Of the planted documents {account.first()}")
-    labels = documents.column("label")
-    if not all(label in ("human", "synthetic") for label in labels):
-        raise DataError(
-            "Every planted document needs a label, human or ai: they are there because their truth is known."
-        )
-    truth = {"human": "human", "synthetic": "machine"}
-    return [{"truth": truth[str(label)], "text": text} for text, label in zip(documents.items, labels, strict=True)]
 
 
 def _chosen(
@@ -208,17 +224,6 @@ def _disagreement(evidence: list[dict[str, Any]]) -> float:
     scores = [one["score"] for one in found if isinstance(one.get("score"), (int, float)) and 0 <= one["score"] <= 1]
     spread = max(scores) - min(scores) if len(scores) >= 2 else 0.0
     return (len(verdicts) - 1 if verdicts else 0) + float(spread)
-
-
-def _text(archive: Archive, task: dict[str, Any]) -> str:
-    if "item" not in task:
-        return str(task["text"])
-    try:
-        return archive.content(task["item"]).decode("utf-8")
-    except UnicodeDecodeError:
-        raise DataError(
-            f"'{task['item']}' is no text. Review pictures from an export, and record verdicts by hand."
-        ) from None
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
