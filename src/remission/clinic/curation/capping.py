@@ -24,9 +24,9 @@ def cap(cells: Sequence[Cell], cap: float = 0.1) -> Rules:
     Documents go in the order of their posterior P(synthetic | score) over all kinds of the stratum, which within a kind is the
     order of the score. After a drop that leaves the calibration shares eta of humans and sigma of synthetic items,
     pi sigma / (pi sigma + (1 - pi) eta) of the kept are expected to be synthetic, put together over kinds by kept documents; pi is
-    estimated from the cell as ``residual`` does. sigma is counted as a conformal p-value is, (1 + kept) / (1 + all) in
-    units, so that a tail in which no calibration item lies does not look clean, and at least 25 calibration humans (units) must
-    be among what is kept: of ever smaller tails one looks clean by chance.
+    estimated from the cell as ``residual`` does. Of the k synthetic units, K that are kept count as K + 1 + sqrt(K) of k + 1, as a
+    conformal p-value counts and a standard error more, and at least 25 calibration humans (units) must be among what is
+    kept: of ever smaller tails one looks clean by chance. So what is left tends to be a little below the cap.
 
     A kind of which only bounds are known must keep to the cap by itself and at its worst: with the high end of the share,
     the lowest eta and the most kept that chance allows. Where the high end is 1, that cannot be reached.
@@ -106,7 +106,8 @@ def _expected(one: Mixture, kind: Kind, limits: Floats) -> Floats:
     assert kind.synthetic is not None
     units = one.synthetic_units
     sigma, eta = (_below(sample.scores, sample.weight, limits) for sample in (kind.synthetic, kind.human))
-    sigma = (1 + units * sigma) / (1 + units)
+    sigma = np.minimum((units * sigma + 1 + np.sqrt(units * sigma)) / (units + 1), 1.0)
+    sigma[limits == np.inf] = 1.0  # all is kept, which takes no counting
     part = one.clipped * sigma
     return part / np.maximum(part + (1 - one.clipped) * eta, 1e-300)
 
