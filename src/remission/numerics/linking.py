@@ -17,7 +17,8 @@ def link(parents: Integers, keys: Words, things: Integers) -> None:
         things: (k,) what each is a key of, ascending.
     """
     order = np.argsort(keys, kind="stable")
-    _link(parents, keys[order], things[order])
+    things = things[order]
+    _link(parents, keys[order], things)
 
 
 def clusters(parents: Integers) -> Integers:

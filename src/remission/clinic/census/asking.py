@@ -22,7 +22,7 @@ from remission.clinic.census.scoring import Judge, Scorer
 from remission.clinic.census.units import Config
 from remission.clinic.keys import load_keys
 from remission.clinic.prevalence import Answer, Wish
-from remission.errors import SpecError, StoreError
+from remission.errors import DataError, SpecError, StoreError
 from remission.numerics.arrays import Words
 
 
@@ -200,14 +200,19 @@ def read_answer(folder: Path) -> dict[str, Any]:
 
 
 def archived(question: Question) -> Words:
-    """The first 64 bits of the SHA-256 of every human document of the archive (k,), ascending."""
+    """The first 64 bits of the SHA-256 of every human document of the archive (k,), ascending. Raises DataError, StoreError."""
     if question.archive is None:
         return np.empty(0, np.uint64)
     from remission.gold.archive import Archive
     from remission.gold.votes import population
 
     archive = Archive(question.archive)
-    items = set(population(archive, archive.log.size, question.certified))
+    try:
+        items = set(population(archive, archive.log.size, question.certified))
+    except DataError:
+        more = ", or count all that is in it (--any-item; certified=False)" if question.certified else ""
+        what = "documents that two reviewers certified" if question.certified else "documents"
+        raise DataError(f"The archive '{question.archive}' holds no {what}. Add and review some{more}.") from None
     found = {
         int(entry["content"][:16], 16)
         for _, entry in archive.log.entries()

@@ -112,7 +112,7 @@ def declared(batch: Batch, column: str, span: Span, takes: Takes) -> Any:
     """Which documents say that they are synthetic, (n,): by a column, or in the files of pictures themselves."""
     said = np.zeros(len(batch), bool)
     if column:
-        values = [value.lower() for value in batch.columns[column].to_pylist()]
+        values = [value.strip().lower() for value in batch.columns[column].to_pylist()]
         said = np.array([value not in HUMAN and value != "" for value in values], bool)
     if takes != "text":
         from remission.detectors.provenance import read_provenance
