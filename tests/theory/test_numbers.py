@@ -60,6 +60,12 @@ NUMBERS = {
     "A10 alive": (lambda: f("type_survival:alive")(ZIPF, [200] * 10)[-1], 24.997),
     "A10 sum p^2": (lambda: 1 - f("heterozygosity:heterozygosity")(ZIPF, [200] * 10)[-1], 0.07262),
     "D3": (lambda: f("type_survival_bound:alive_bound")(ZIPF, 200, 10)[-1], 24.743),
+    "D7 half": (lambda: f("type_survival_fresh:weights")(0.5, 3), (1.0, 0.8935, 0.8753)),
+    "D7 is D3": (
+        lambda: f("type_survival_fresh:alive")(ZIPF, 200, f("type_survival_fresh:weights")(1.0, 10))[-1],
+        24.743,
+    ),
+    "D7 limit": (lambda: f("type_survival_fresh:limit")(0.5), 0.8703),
     "D6 exact": (lambda: f("fixation_time:fixation_time")(50, 0.5), 67.52),
     "D6 diffusion": (lambda: f("fixation_time:diffusion_time")(50, 0.5), 69.31),
     "A11 replace": (lambda: f("kernel_replace:second_moment")(0.5, 40)[-1], 10.75),
@@ -169,5 +175,5 @@ def test_every_law_is_documented():
         assert cls.__doc__, name
         assert ">>>" in cls.__doc__, name
         assert registry.summary("theory", name), name
-    wanted = {f"G{i}" for i in range(1, 15)} | {f"D{i}" for i in range(1, 7)} | {f"L{i}" for i in range(1, 5)}
+    wanted = {f"G{i}" for i in range(1, 15)} | {f"D{i}" for i in range(1, 8)} | {f"L{i}" for i in range(1, 5)}
     assert rows == wanted | {"A1", "K1", "K2", "V1", "C1", "M1", "X1", "T1", "S1", "master"}

@@ -99,6 +99,17 @@ REFUSED = [
     ),
     ("heterozygosity", world(part("models", "unigram", smoothing=1.0), r("replace"), source=ZIPF), "smoothing is 1.0"),
     ("type-survival", world(UNIGRAM, r("replace"), source=ZIPF, n=5000), "a chain of 5000 items over"),
+    ("type-survival-fresh", world(UNIGRAM, r("replace"), source=ZIPF), "no real data arrives after the start"),
+    (
+        "type-survival-fresh",
+        world(UNIGRAM, r("fresh", share=(0.1, 0.3, 0.5)), source=ZIPF),
+        "the share of real data changes",
+    ),
+    (
+        "type-survival-fresh",
+        world(UNIGRAM, r("fresh"), source=ZIPF, n=(5, 6, 7)),
+        "the number of items per generation changes",
+    ),
     ("fixation-time", world(UNIGRAM, r("replace"), source=ZIPF), "there are 5 types, not 2"),
     ("kernel-replace", world(part("models", "kde"), r("replace")), "the bandwidth follows the data (scott)"),
     ("regression-replace", world(part("models", "linear", ridge=1.0), r("replace"), source=LINEAR), "ridge is 1.0"),

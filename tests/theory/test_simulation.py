@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from theory_tools import Brute, agrees, agrees_with_power, part, predicted, world
+from theory_tools import Brute, agrees, agrees_with_power, law, part, predicted, world
 
 from remission.interfaces import Sampling
 from remission.world import Initial, Prediction
@@ -111,6 +111,83 @@ def test_survival_of_types():
     assert bound.scale == "bound"
     assert (bound.values <= found["types.alive"].values).all()
     assert (bound.values >= 0.95 * found["types.alive"].values).all()
+
+
+@pytest.mark.parametrize(
+    ("share", "kind"), [(0.0, "fresh"), (0.1, "fresh"), (0.5, "fresh"), (1.0, "fresh"), (0.3, "web")]
+)
+def test_survival_with_fresh_data(share, kind):
+    """D7, with a fixed number of fresh items and with origins drawn; all four rows, against frequencies drawn item by item."""
+    from remission.theory.type_survival_bound import survival_rate
+    from remission.theory.type_survival_fresh import alive, lost, rare, weights
+
+    zipf = part("sources", "zipf", types=60, shift=2.7)
+    p, n, generations = zipf.law().p, 150, 6
+    if kind == "web":
+        of = world(UNIGRAM, part("regimes", "web", synthetic=1 - share), source=zipf, n=n, generations=generations)
+        freq = symbols(p, n, generations, 3000, lambda q: (1 - share) * q + share * p)
+    else:
+        of = world(UNIGRAM, part("regimes", "fresh", share=share), source=zipf, n=n, generations=generations)
+        freq = with_fresh(p, round(share * n), n, generations, 3000)
+    few, there = rare(p), freq > 0
+    measured = {
+        "types.alive": there.sum(axis=2), "types.recall": there.mean(axis=2), "types.rare-recall": there[:, :, few].mean(axis=2),
+        "types.lost": (~there * p).sum(axis=2),
+    }  # fmt: skip
+    if share == 0:
+        assert "type-survival-bound" in law("type-survival-fresh").refuses(of)
+        np.testing.assert_allclose(weights(1.0, 50), survival_rate(50), rtol=1e-12)
+        weight = weights(1.0, generations)
+        found = {"types.alive": said(alive(p, n, weight)), "types.lost": said(lost(p, n, weight))}
+    else:
+        found = predicted("type-survival-fresh", of)
+        assert found.keys() == measured.keys()
+    for row, prediction in found.items():
+        seen = measured[row].T
+        error = seen.std(axis=0, ddof=1) / np.sqrt(len(seen))
+        above = -1 if row == "types.lost" else 1  # a bound from below, of what is lost from above
+        assert (above * (seen.mean(axis=0) - prediction.values) >= -4 * error).all(), row
+        close = said(prediction.values * (1 + above * GAP))
+        assert (above * (close.values - seen.mean(axis=0)) >= -4 * error).all(), f"{row} is no close bound"
+        assert not agrees(0.9 * prediction.values, seen), row
+        assert not agrees(1.1 * prediction.values, seen), row
+
+
+GAP = 0.02  # at n = 150; it shrinks as 1/n
+
+
+def with_fresh(p, human, n, generations, r, seed=0):
+    """Frequencies (T, r, V) with ``human`` of the n items fresh in every generation."""
+    rng = np.random.default_rng(seed)
+    out = [rng.multinomial(n, np.broadcast_to(p, (r, p.size))) / n]
+    for _ in range(generations - 1):
+        fresh = rng.multinomial(human, np.broadcast_to(p, (r, p.size)))
+        out.append((fresh + rng.multinomial(n - human, out[-1])) / n)
+    return np.stack(out)
+
+
+def test_what_is_rare_follows_the_metric_that_is_measured():
+    """A variant of its own quantile gets its own row; the plain row, which would be taken for it, is left out."""
+    import dataclasses
+
+    from remission.lab.predictions import predictions
+    from remission.theory.type_survival_fresh import alive, weights
+
+    zipf = part("sources", "zipf", types=40, shift=2.7)
+    of = world(UNIGRAM, part("regimes", "fresh", share=0.2), source=zipf, n=100)
+    p = zipf.law().p
+    for metrics, row, quantile in (
+        ((), "types.rare-recall", 0.5),
+        ((part("metrics", "types"),), "types.rare-recall", 0.5),
+        ((part("metrics", "types"), part("metrics", "types", rare=0.1)), "types[rare=0.1].rare-recall", 0.1),
+    ):
+        made, _ = predictions(dataclasses.replace(of, metrics=metrics))
+        rows = {
+            one.metric: one.values for one in made if one.law == "type-survival-fresh" and "rare-recall" in one.metric
+        }
+        few = p <= np.quantile(p, quantile, method="lower")
+        assert list(rows) == [row]
+        np.testing.assert_allclose(rows[row], alive(p[few], 100, weights(0.8, 6)) / few.sum())
 
 
 def test_survival_with_growing_budgets():

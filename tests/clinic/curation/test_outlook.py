@@ -11,7 +11,7 @@ import pytest
 from remission.clinic.curation import _outlook_loops as loops
 from remission.clinic.curation import _outlook_sample as samples
 from remission.clinic.curation import _outlook_sharp as sharp
-from remission.clinic.curation._outlook_laws import alive, limit, weights
+from remission.theory.type_survival_fresh import alive, limit, weights
 from remission.clinic.curation.outlook import outlook
 from remission.errors import DataError, SpecError, StoreError
 from remission.estimate import Estimate

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any
 
 import numpy as np
@@ -13,68 +12,11 @@ from remission.clinic.curation import _outlook_sharp as sharp
 from remission.data import Floats
 from remission.lab.predictions import predictions
 from remission.spec import Experiment
+from remission.theory.fresh_heterozygosity import fixed_point
+from remission.theory.type_survival_fresh import TypeSurvivalFresh, alive, limit, lost, rare, weights
 from remission.world import World
 
 _LARGEST = 2**31  # items that an experiment file may ask for; laws know no limit
-_ROUNDS = 200_000  # generations after which a limit that is not reached is not given
-RARE = 0.5  # as the metric `types` has it: the rarer half of the types
-
-
-def weights(share: float, generations: int) -> Floats:
-    """c_t, so that a type of probability p is absent from fit t with probability exp(-n p c_t), t = 1 .. T.
-
-    With l = ``share`` of the n items from the model before and (1 - l) n fresh ones, the copies of a type are a branching
-    process with immigration: X_1 ~ Poisson(n p), X_{t+1} ~ Poisson(l X_t + (1 - l) n p). Its generating function at 0 gives
-    c_t = g_t + (1 - l) (g_1 + ... + g_{t-1}) with g_1 = 1, g_{k+1} = 1 - exp(-l g_k). For l = 1 this is the bound D3 of
-    Suresh et al. (arXiv 2412.17646); for 0 < l < 1 derived in the same way. The true counts are binomial and
-    (1 - x/n)^m <= exp(-m x/n), so exp(-n p c_t) is an upper bound on the chance of absence, off by O(1/n).
-
-    >>> weights(0.0, 3), weights(1.0, 3).round(4)
-    (array([1., 1., 1.]), array([1.    , 0.6321, 0.4685]))
-    >>> weights(0.5, 3).round(4)
-    array([1.    , 0.8935, 0.8753])
-    """
-    lines = np.ones(generations)
-    for t in range(1, generations):
-        lines[t] = -np.expm1(-share * lines[t - 1])
-    return lines + (1.0 - share) * np.concatenate([[0.0], np.cumsum(lines[:-1])])
-
-
-def limit(share: float) -> float:
-    """c_t for t without end; 0 for a share of 1, NaN where it is not reached in many generations.
-
-    >>> limit(0.0), round(limit(0.5), 4), limit(1.0)
-    (1.0, 0.8703, 0.0)
-    """
-    if share >= 1.0:
-        return 0.0
-    total, line = 0.0, 1.0
-    for _ in range(_ROUNDS):
-        total += line
-        line = -math.expm1(-share * line)
-        if line < 1e-12 * total:
-            return (1.0 - share) * total
-    return math.nan
-
-
-def alive(p: Floats, n: float, weight: Floats) -> Floats:
-    """Expected number of the types p (V,) that are alive, for every weight c (T,): sum_i 1 - exp(-n p_i c). Lower bound.
-
-    >>> alive(np.array([0.5, 0.5]), 4, weights(0.0, 2)).round(4)
-    array([1.7293, 1.7293])
-    """
-    values, times = np.unique(p, return_counts=True)  # words have few different frequencies
-    return np.asarray(-np.expm1(-n * np.outer(weight, values)) @ times, np.float64)
-
-
-def lost(p: Floats, n: float, weight: Floats) -> Floats:
-    """Expected real probability of the types that are not alive, for every weight c (T,): sum_i p_i exp(-n p_i c). Upper bound.
-
-    >>> lost(np.array([0.5, 0.5]), 4, weights(0.0, 2)).round(4)
-    array([0.1353, 0.1353])
-    """
-    values, times = np.unique(p, return_counts=True)
-    return np.asarray(np.exp(-n * np.outer(weight, values)) @ (values * times), np.float64)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -98,7 +40,7 @@ class Frequencies:
     @property
     def rare(self) -> np.typing.NDArray[np.bool_]:
         """Which types are the rarer half, shape (V,)."""
-        return np.asarray(self.p <= np.quantile(self.p, RARE, method="lower"))
+        return rare(self.p)
 
     def human(self, share: float) -> int:
         """Fresh human items among n, rounded as the regime rounds."""
@@ -128,7 +70,7 @@ class Frequencies:
             if one.scale == "mean" and np.isfinite(one.values).all() and not one.metric.startswith("types")
         }
         weight = weights(1.0 - self.human(share) / self.n, self.generations)
-        return found | {(row, "types-with-fresh-data", "bound"): values for row, values in self.types(weight).items()}
+        return found | {(row, TypeSurvivalFresh.name(), "bound"): values for row, values in self.types(weight).items()}
 
     def types(self, weight: Floats) -> dict[str, Floats]:
         """What is alive at every weight: rows as the metric ``types`` names them, and the chance of a type expected once."""
@@ -145,8 +87,6 @@ class Frequencies:
         """Where the loop settles: the rows of :meth:`types` and the kept part of the heterozygosity; sharper, those of the map."""
         if self.temperature != 1.0:
             return sharp.settled(self.p, self.rare, share, self.temperature)
-        from remission.theory.fresh_heterozygosity import fixed_point
-
         human = self.human(share)
         weight = np.array([limit(1.0 - human / self.n)])
         found = {row: float(values[0]) for row, values in self.types(weight).items()}
