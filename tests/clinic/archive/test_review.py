@@ -12,7 +12,6 @@ import pytest
 
 from remission.clinic.archive.adding import add
 from remission.clinic.archive.agreement import cohens_kappa, krippendorffs_alpha
-from remission.clinic.archive.certified import Counts, human_shares
 from remission.clinic.archive.changing import add_evidence, erase_items
 from remission.clinic.archive.queues import VERDICTS, make_queue, read_answers
 from remission.clinic.archive.record import about
@@ -87,58 +86,6 @@ def covered(level: float, turns: int, n: int, seed: int) -> float:
 def test_the_interval_of_alpha_covers() -> None:
     assert covered(0.95, 200, 150, 0) > 0.90
     assert covered(0.5, 200, 150, 0) < 0.65  # and it can miss
-
-
-# --- shares -------------------------------------------------------------------------------------------------------
-
-
-def shares_cover(
-    turns: int, seed: int, human: float, a: float, b: float, n: int = 300, m: int = 60
-) -> tuple[float, float]:
-    rng = np.random.default_rng(seed)
-    c = human * a + (1 - human) * b
-    truth = 1 - (1 - human) * b / c
-    hits = np.zeros(2)
-    for _ in range(turns):
-        counts = Counts(rng.binomial(n, c), n, rng.binomial(m, b), m, rng.binomial(m, a), m)
-        for place, (found, true) in enumerate(zip(human_shares(counts), (truth, human), strict=True)):
-            hits[place] += found.low <= true <= found.high
-    return float(hits[0] / turns), float(hits[1] / turns)
-
-
-@pytest.mark.parametrize(
-    ("human", "a", "b"),
-    [(0.9, 0.95, 0.1), (0.5, 0.8, 0.3), (1.0, 0.9, 0.05), (0.05, 0.9, 0.02), (0.9, 0.5, 0.5), (0.7, 1.0, 0.0)],
-)
-def test_the_intervals_of_shares_cover(human: float, a: float, b: float) -> None:
-    among, of_all = shares_cover(300, 3, human, a, b)
-    assert among >= 0.95
-    assert of_all >= 0.95
-
-
-def test_an_interval_without_the_errors_of_reviewers_does_not_cover() -> None:
-    """What is left out matters: the plain rate of certified items is no share of human ones."""
-    from remission.numerics.proportions import clopper_pearson
-
-    rng = np.random.default_rng(0)
-    c, hits = 0.9 * 0.8 + 0.1 * 0.3, 0
-    for _ in range(200):
-        low, high = clopper_pearson(rng.binomial(300, c), 300)
-        hits += low <= 0.9 <= high
-    assert hits / 200 < 0.5
-
-
-def test_shares_at_their_edges() -> None:
-    among, of_all = human_shares(Counts(880, 1000, 0, 0, 0, 0))
-    assert (among.low, among.high, of_all.low, of_all.high) == (0, 1, 0, 1)
-    assert np.isnan(among.value)
-    among, _ = human_shares(Counts(0, 0, 0, 50, 50, 50))
-    assert (among.low, among.high) == (0, 1)
-    among, _ = human_shares(Counts(1000, 1000, 0, 1000, 1000, 1000))
-    assert among.value == 1
-    assert among.low > 0.99
-    blind, _ = human_shares(Counts(500, 1000, 30, 60, 30, 60))
-    assert blind.high - blind.low > 0.9
 
 
 # --- the workflow -------------------------------------------------------------------------------------------------
