@@ -120,6 +120,15 @@ def test_files_that_are_not_the_published_ones(
         (["--deadline", "0"], "deadline"),
         (["--text", "body"], "No usable document"),
         (["--by", "source,source"], "named twice"),
+        (["--sample", "0"], "above 0 and at most at 1"),
+        (["--sample", "some"], "1% or 0.01"),
+        (["--sample", "source=b:20%"], "strata are made of nothing"),
+        (["--files", "200%"], "above 0 and at most at 1"),
+        (["--copies", "all"], "'near', 'exact' or 'none'"),
+        (["--watermarks", "public"], "give both"),
+        (["--price", "-1"], "at least 0"),
+        (["--rate", "0"], "false discoveries"),
+        (["--archive", "nowhere"], "nowhere"),
     ],
 )
 def test_bad_input_is_one_clear_message(
@@ -135,3 +144,102 @@ def test_bad_sums_are_named(folder: Path, tmp_path: Path, capsys: pytest.Capture
     (tmp_path / "sums").write_text("abc  a.parquet\n")
     assert command_line(call(folder, tmp_path / "out", "--sums", str(tmp_path / "sums"))) == 2
     assert "line 1 is no line of sha256sum" in capsys.readouterr().err
+
+
+def test_a_sample_says_what_it_costs(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("remission.clinic.census.running.size_of_units", lambda _: 20_000)
+    capsys.readouterr()
+    sample = ["--by", "source", "--sample", "50%", "--sample", "source=b:0.9", "--price", "3"]
+    assert command_line(call(folder, tmp_path / "out", *sample, "--json")) == 0
+    found = said(capsys)
+    account = found["accounting"]
+    assert account["in"] == account["kept"] + account["dropped"] + account["quarantined"] == 502
+    assert account["dropped_for"] == {"not drawn into the sample": account["dropped"]}
+    for row, n in zip(found["strata"], (500, 200, 300), strict=True):
+        assert row["documents"]["low"] <= n <= row["documents"]["high"], row["stratum"]
+        assert row["documents"]["value"] == pytest.approx(n, rel=0.15)
+    whole = found["strata"][0]
+    assert whole["low"] < 0.4 < whole["high"]
+    sampled = found["sample"]
+    assert (sampled["rate"], sampled["strata"], sampled["files"]) == (0.5, [["source=b", 0.9]], 1.0)
+    assert sampled["cost"]["money"]["value"] == pytest.approx(3 * sampled["cost"]["hours"]["value"])
+    assert command_line(call(folder, tmp_path / "out", *sample)) == 0
+    out = capsys.readouterr().out
+    assert f"{account['dropped']} not drawn" in out
+    assert "the corpus has about" in out
+    assert "at 3 an hour" in out
+    assert command_line(call(folder, tmp_path / "files", "--files", "50%")) == 0
+    out, err = capsys.readouterr()
+    assert "from 1 file (of 2; the others are not drawn)" in out
+    assert "copies of a document that lie in different files" in " ".join((out + err).split())
+
+
+def test_copies_and_declarations(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every document is there a second time, those that say they are synthetic five times more."""
+    capsys.readouterr()
+    rows = [*pq.read_table(folder / "in" / "a.parquet").to_pylist()]
+    rows += [json.loads(line) for line in (folder / "in" / "b.jsonl").read_text().splitlines()[:250]]
+    for row in rows:
+        row["maker"] = "a model" if row["id"].startswith("0.1-") and int(row["id"][4:]) < 50 else ""
+    edited = [row | {"text": row["text"].replace("the", "that", 1), "id": "edited"} for row in rows[:30]]
+    (tmp_path / "in").mkdir()
+    pq.write_table(pa.Table.from_pylist(rows + rows + [row for row in rows if row["maker"]] * 5 + edited), tmp_path / "in" / "a.parquet")  # fmt: skip
+    asked = ["census", str(tmp_path / "in"), "--detector", str(folder / "cal"), "--declared", "maker"]
+    assert command_line([*asked, "-o", str(tmp_path / "out"), "--json"]) == 0
+    found = said(capsys)
+    changed = sum(row["text"] != rows[k]["text"] for k, row in enumerate(edited))
+    whole = found["strata"][0]
+    assert whole["n"] + whole["n_abstained"] == 500 + changed
+    assert (whole["n_copies"], whole["n_declared"]) == (500 + 250 + 30 - changed, 50)
+    assert found["copies"]["copies"] == whole["n_copies"]
+    assert 0 < found["copies"]["clusters"] <= changed
+    assert whole["low"] < 200 / (500 + changed) < whole["high"]
+    assert command_line([*asked, "-o", str(tmp_path / "out")]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"copies: {whole['n_copies']} of 1,280 documents have the content of an earlier one" in out
+    assert "are near-duplicates" in out
+    assert "provenance: 50 documents declare that they are synthetic" in out
+    assert "by scores alone, among the others:" in out
+
+
+def test_a_signed_census_is_verified(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from remission.gold.signing import new_signer
+
+    key = new_signer(tmp_path / "key.pem").key
+    assert command_line(call(folder, tmp_path / "out", "--sign", str(tmp_path / "key.pem"))) == 0
+    capsys.readouterr()
+    verify_ = ["census", "--verify", str(tmp_path / "out")]
+    assert command_line([*verify_, "--signed-by", key, "--inputs", "--json"]) == 0
+    assert said(capsys) == {
+        "schema": "remission/census-verification/1", "census": str(tmp_path / "out"), "faults": [], "signed_by": key,
+    }  # fmt: skip
+    assert command_line(verify_) == 0
+    assert f"as its manifest says; signed by {key} (whose that is" in " ".join(capsys.readouterr().out.split())
+    assert command_line([*verify_, "--signed-by", "0" * 64]) == 1
+    assert "signed by another key" in capsys.readouterr().out
+    part = next((tmp_path / "out" / "parts").rglob("*.parquet"))
+    content = part.read_bytes()
+    part.write_bytes(content[:-9])
+    assert command_line([*verify_, "--json"]) == 1
+    assert said(capsys)["faults"] == [{"kind": "part changed", "what": str(part)}]
+    part.write_bytes(content)
+    manifest = tmp_path / "out" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"kept": 500', '"kept": 499'))
+    assert command_line([*verify_, "--json"]) == 1
+    assert said(capsys)["faults"][0]["kind"] == "manifest changed"
+    manifest.unlink()
+    for wrong, words in (
+        (verify_, "holds no finished census"),
+        ([*verify_, "--signed-by", "abc"], "64 hexadecimal digits"),
+        ([*verify_, str(tmp_path)], "no PATHs"),
+        (call(folder, tmp_path / "new", "--signed-by", key), "belong to --verify"),
+        (call(folder, tmp_path / "new", "--sign", str(tmp_path / "no.pem")), "cannot be read"),
+        (["census", "--detector", str(folder / "cal")], "needs PATHs and a --detector"),
+        (["census", str(folder / "in")], "needs PATHs and a --detector"),
+    ):
+        capsys.readouterr()
+        assert command_line(wrong) == 2, wrong
+        assert words in " ".join(capsys.readouterr().err.split()), wrong
+    assert not (tmp_path / "new").exists()

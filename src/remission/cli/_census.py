@@ -177,19 +177,23 @@ def show_cost(found: Any) -> None:
             f"the corpus has about {documents.value:,.0f} different documents ({documents.low:,.0f} to {documents.high:,.0f})"
         )
     if found.cost is None:
-        click.echo("full scan: not estimated, for fewer than two parts were made in this run")
+        click.echo("full scan: not estimated, for that takes two parts (of a MiB or more)")
         return
-    table = found.cost.table()
-    money = table["money"]
-    price = (
-        ""
-        if money is None
-        else f"; that is {money['value']:,.2f} ({money['low']:,.2f} to {money['high']:,.2f}) at {table['price']:g} an hour"
+    table, hours = found.cost.table(), found.cost.hours
+    unit, factor = (
+        ("hours", 1.0) if hours.value >= 1 else ("minutes", 60.0) if hours.value >= 1 / 60 else ("seconds", 3600.0)
     )
-    hours = found.cost.hours
-    click.echo(
-        f"full scan: about {hours.value:,.3g} worker-hours ({hours.low:,.3g} to {hours.high:,.3g}) on workers like these{price}"
-    )
+    value, low, high = (_amount(factor * number) for number in (hours.value, hours.low, hours.high))
+    line = f"full scan: about {value} worker-{unit} ({low} to {high}) on workers like these"
+    if table["money"] is not None:
+        value, low, high = (_amount(table["money"][name]) for name in ("value", "low", "high"))
+        line += f"; that is {value} ({low} to {high}) at {table['price']:g} an hour"
+    click.echo(f"{line}; by {found.cost.parts:,} parts")
+
+
+def _amount(number: float) -> str:
+    """Three digits, or the whole number."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def verified(folder: Path, paths: tuple[str, ...], key: str | None, inputs: bool, as_json: bool) -> int:

@@ -256,7 +256,7 @@ def test_known_documents_that_cannot_be_judged_are_left_out_like_the_others(tmp_
     assert row.share.high < 0.07  # it would be (.4 x .05 + .6 x .025) / (.4 + .6 x .025) = 8.4 % with them
     assert row.n == int((~short).sum())
     assert row.n_abstained == int(short.sum())
-    assert any("known origin cannot be judged" in line for line in found.warnings)
+    assert any("known origin that cannot be judged" in line for line in found.warnings)
 
 
 def test_conflicts_are_told_and_count_as_human(tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ def same(tmp_path: Path, name: str, documents: int) -> None:
     whole = run_census([tmp_path / "in"], LENGTHS, tmp_path / "whole", CONFIG, inline)
     assert (tmp_path / name / "manifest.json").read_bytes() == (tmp_path / "whole" / "manifest.json").read_bytes()
     assert verify(tmp_path / name) == []
+    for path in (tmp_path / "whole" / "groups").rglob("*.parquet"):
+        assert (tmp_path / name / path.relative_to(tmp_path / "whole")).read_bytes() == path.read_bytes()
     ids: Counter[str] = Counter()
     for path in part_files(tmp_path / name, whole.manifest):
         ids.update(read_rows(path).column("id").to_pylist())
@@ -75,36 +77,48 @@ def test_a_hundred_faults(tmp_path: Path) -> None:
     wanted = tuple(random.Random(5).choices(MOMENTS, k=80))
     assert 0 < run_with_faults(tmp_path, wanted) <= wanted.count("full")  # two workers may meet it together
     same(tmp_path, "out", documents)
-    kill_trees(tmp_path, 20)
+    kill_trees(tmp_path, 15)
+    kill_trees(tmp_path, 5, "groups")
+    subprocess.run(command_of(tmp_path), cwd=ROOT, check=True)
     same(tmp_path, "killed", documents)
 
 
-def kill_trees(tmp_path: Path, kills: int) -> None:
-    """Kill the census with all its workers so often, each time after some more parts; then let it finish."""
-    command = [sys.executable, "-m", "tests.clinic.census.faults", str(tmp_path / "in"), str(tmp_path / "killed")]
+def command_of(tmp_path: Path) -> list[str]:
+    return [sys.executable, "-m", "tests.clinic.census.faults", str(tmp_path / "in"), str(tmp_path / "killed")]
+
+
+def kill_trees(tmp_path: Path, kills: int, what: str = "parts") -> None:
+    """Kill the census with all its workers so often, each time after some more files of parts, or of groups."""
     dice = random.Random(kills)
     for _ in range(kills):
-        before = parts_of(tmp_path)
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
-        deadline = time.monotonic() + 60
-        while (
-            process.poll() is None and parts_of(tmp_path) < before + dice.randint(1, 4) and time.monotonic() < deadline
-        ):
+        began, wanted = time.time_ns(), dice.randint(1, 4)
+        process = subprocess.Popen(command_of(tmp_path), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+        deadline = time.monotonic() + 120
+        while process.poll() is None and files_of(tmp_path, what, began) < wanted and time.monotonic() < deadline:
             time.sleep(0.002)
         assert process.poll() is None, "it was over before it could be killed"
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        assert files_of(tmp_path, what, began) >= wanted, "it was killed too early"
         assert not (tmp_path / "killed" / "manifest.json").exists()
-    subprocess.run(command, cwd=ROOT, check=True)
 
 
-def parts_of(tmp_path: Path) -> int:
-    return len([*(tmp_path / "killed" / "parts").rglob("*.parquet")])
+def files_of(tmp_path: Path, what: str, began: int) -> int:
+    """How many files of parts or groups were written since."""
+    found = 0
+    for path in (tmp_path / "killed" / what).rglob("*.parquet"):
+        try:
+            found += path.stat().st_mtime_ns >= began - 10**7
+        except FileNotFoundError:
+            continue
+    return found
 
 
 def test_the_whole_tree_is_killed(tmp_path: Path) -> None:
     documents = corpus(tmp_path / "in", 40)
     kill_trees(tmp_path, 2)
+    kill_trees(tmp_path, 1, "groups")
+    subprocess.run(command_of(tmp_path), cwd=ROOT, check=True)
     same(tmp_path, "killed", documents)
 
 

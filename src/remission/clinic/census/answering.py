@@ -266,8 +266,8 @@ def _warnings(
     left = sum((tally.known + tally.unscored - known_in(tally)).values())
     if left:
         found.append(
-            f"{left:,} documents of known origin cannot be judged. Like the {sum(tally.not_judged.values()):,} others that cannot "
-            "be, they are not part of the share."
+            f"Documents of known origin that cannot be judged ({left:,}) are not part of the share, like the others that cannot "
+            f"be ({sum(tally.not_judged.values()):,})."
         )
     if sampling is not None and sampling.files < 1:
         found.append(
