@@ -167,6 +167,42 @@ def test_review_from_queue_to_batch(place: Path, capsys: pytest.CaptureFixture[s
     assert "of the certified" in capsys.readouterr().out
 
 
+def test_nothing_is_written_into_an_archive(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key = ("--key", "gold.key")
+    for words in (
+        ("witness", "gold", "-o", "gold/witness"),
+        ("prove", "gold", "letter-1", "-o", "gold/log/proof.json"),
+        ("prove", "gold", "letter-1", "-o", "proof.json", "--content", "gold/x"),
+        ("export", "gold", "-o", "gold/out"),
+        ("sample", "gold", "-o", "gold/../gold/x.jsonl", "--count", "1", "--all"),
+        ("review", "queue", "gold", "-o", "gold/queue", *key),
+        ("review", "status", "gold", "--html", "gold/page.html"),
+        ("rotate", "gold", "--new-key", "gold/new.key", *key),
+    ):
+        assert "lies in the archive" in refused(capsys, *words)
+    assert ask(capsys, "verify", "gold")["ok"]
+
+
+def test_pipes_and_devices_in_place_of_files(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are refused at once: a pipe would wait for ever, a device never end."""
+    os.mkfifo(place / "pipe", 0o600)
+    (place / "circle").symlink_to("circle")
+    (place / "about-link.toml").symlink_to("about.toml")
+    key = ("--key", "gold.key")
+    (place / "answers.jsonl").write_text('{"task": "t", "verdict": "human"}\n')
+    for thing in ("pipe", "/dev/zero", "circle"):
+        for words in (
+            ("add", "gold", "letters.jsonl", "--about", thing, *key),
+            ("amend", "gold", "letter-1", "--set", "rights=x", "--reason", "y", "--key", thing),
+            ("verify", "gold", "--witness", thing),
+            ("check", thing),
+            ("review", "record", "gold", "answers.jsonl", "--reviewer", "a", "--queue", thing, *key),
+            ("evidence", "gold", thing, *key),
+        ):
+            refused(capsys, *words)
+    assert ask(capsys, "add", "gold", "letters.jsonl", "--about", "about-link.toml", *key)["known"] == 20
+
+
 def test_bad_input_is_one_message(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "not empty" in refused(capsys, "init", "gold", "--key", "other.key")
     assert not (place / "other.key").exists()

@@ -29,6 +29,13 @@ def opened(folder: Path) -> Any:
     return Archive(folder)
 
 
+def outside(archive: Path, *paths: Path | None) -> None:
+    """Refuse to write into an archive: whatever its log does not speak of is a fault. Raises click.UsageError."""
+    for path in paths:
+        if path is not None and archive.resolve() in (path.resolve(), *path.resolve().parents):
+            raise click.UsageError(f"'{path}' lies in the archive, where nothing else belongs. Choose another place.")
+
+
 def signer_of(path: Path) -> Any:
     """The private key in a file."""
     from remission.gold.signing import load_signer
@@ -123,16 +130,17 @@ def checked(path: Path, file: Path | None, witness: Path | None, origin: str) ->
     from remission.clinic.archive.exporting import check_export
     from remission.clinic.archive.proving import CONSISTENCY, check_consistency, check_proof
     from remission.clinic.archive.witness import read_witness
+    from remission.gold import disk
 
     if path.is_dir():
         if file is not None or witness is not None:
             raise click.UsageError("--file and --witness are for a proof; PATH is a folder.")
         return {"ok": True, "items": check_export(path, origin), "origin_given": bool(origin)}
     try:
-        proof = json.loads(path.read_bytes())
-        content = None if file is None else file.read_bytes()
+        proof = json.loads(disk.read_given(path, 1 << 28))
+        content = None if file is None else disk.read_given(file, 1 << 32)
     except OSError as error:
-        raise DataError(f"'{error.filename}' cannot be read: {error.strerror}.") from None
+        raise DataError(f"'{error.filename or path}' cannot be read: {error.strerror or error}.") from None
     except ValueError:
         raise DataError(f"'{path}' is no proof. `remission archive prove` writes one.") from None
     proof = proof if isinstance(proof, dict) else {}
@@ -208,7 +216,7 @@ def _since(fault: Any) -> str:
     """The first checkpoint that says otherwise, or the last that does not speak of it."""
     if fault.since is not None:
         return f"{fault.since.size:,} entries, {fault.since.time}"
-    return "-" if fault.after is None else f"none; in none up to {fault.after.size:,} entries, {fault.after.time}"
+    return "-" if fault.after is None else f"none up to {fault.after.size:,} entries, {fault.after.time}"
 
 
 def show_checked(found: dict[str, Any], path: Path) -> None:

@@ -47,6 +47,7 @@ def queue(
     """
     from remission.clinic.archive.queues import make_queue
 
+    show.outside(archive, output)
     found = make_queue(
         archive, signer_of(key), output, by=how, count=count, stratum=stratum, planted=planted, modality=modality, seed=seed,
         wait=wait,
@@ -86,6 +87,7 @@ def status(archive: Path, level: float, per_hour: float, html: Path | None, as_j
     """Show how far reviewers agree, how often they are wrong about planted items, and what share is human after all."""
     from remission.clinic.archive.review import review_status
 
+    show.outside(archive, html)
     found = review_status(opened(archive), level, per_hour)
     if html is not None:
         from remission.report.archive import write_page

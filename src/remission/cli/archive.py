@@ -110,6 +110,7 @@ def witness(archive: Path, output: Path, as_json: bool) -> None:
     """Add the newest checkpoint of ARCHIVE to a file that others keep. It must agree with those that are in it."""
     from remission.clinic.archive.witness import add_to_witness
 
+    show.outside(archive, output)
     found = opened(archive)
     new = add_to_witness(output, found.log)
     content = {"witness": str(output), "new": new, "size": found.head.size, "root": found.head.root}
@@ -135,6 +136,7 @@ def prove(
         raise click.UsageError("Name an item, or a witness with --since: one of the two.")
     if content is not None and item is None:
         raise click.UsageError("--content is of an item.")
+    show.outside(archive, output, content)
     facts = show.proof_written(opened(archive), item, since, output, content)
     told("prove", facts, as_json, lambda: click.echo(f"proof: {output} ({facts['shows']})"))
 
@@ -267,6 +269,7 @@ def rotate(archive: Path, key: Path, new_key: Path, wait: float, as_json: bool) 
     from remission.clinic.archive.changing import rotate as hand_over
     from remission.gold.signing import new_signer
 
+    show.outside(archive, new_key)
     old = signer_of(key)
     new = signer_of(new_key) if new_key.exists() else new_signer(new_key)
     found = hand_over(archive, old, new, wait)
@@ -296,6 +299,7 @@ def export(
     """Write items of ARCHIVE into a folder, with a proof of every row that `archive check` and verify.py check."""
     from remission.clinic.archive.exporting import export as write
 
+    show.outside(archive, output)
     sidecar = None if credentials is None else show.sidecar_of(credentials)
     with out.progress("export", quiet=as_json) as progress:
         found = write(
@@ -329,6 +333,7 @@ def sample(
     from remission.clinic.archive.sampling import sample as draw
     from remission.clinic.archive.sampling import write_sample
 
+    show.outside(archive, output)
     found = draw(opened(archive), count, batch=batch, seed=seed, at=at, certified=not everything, again=again)
     write_sample(output, found)
     told("sample", found.document() | {"file": str(output)}, as_json, lambda: show.show_sample(found, output))

@@ -97,6 +97,11 @@ def read(path: Path, start: int = 0, length: int | None = None, most: int = 1 <<
         return file.read(-1 if length is None else length)
 
 
+def read_given(path: Path, most: int = 1 << 20) -> bytes:
+    """A file that somebody named: links to it are followed, anything but a regular file is refused. Raises OSError."""
+    return read(Path(os.path.realpath(path.expanduser())), most=most)
+
+
 @contextlib.contextmanager
 def locked(path: Path, alone: bool, wait: float = 60.0) -> Iterator[None]:
     """Hold the lock of an archive: alone to write, together with others to read. It dies with the process.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from remission.errors import DataError, StoreError, need
+from remission.gold import disk
 from remission.gold.canonical import canonical, parse
 
 _HEX32, _HEX64 = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{128}")
@@ -139,7 +140,7 @@ def load_signer(path: Path) -> Signer:
 
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
-        text = path.read_bytes()
+        text = disk.read_given(path)
     except OSError as error:
         raise StoreError(
             f"The key '{path}' cannot be read: {error.strerror or error}. Give the file that `archive init` or "

@@ -118,7 +118,7 @@ def _take(source: Archive, folder: Path, stamp: tuple[int, int]) -> _Taken:
         chosen = [item for item in population(archive, at, source.certified) if item not in archive.log.erased]
         wanted = "text" if source.takes == "text" else "image"
         kinds = _modalities(archive, at)
-        chosen = [item for item in chosen if kinds.get(item, archive.record(item).get("modality")) == wanted]
+        chosen = [item for item in chosen if kinds.get(item, archive.record(item).get("modality", "text")) == wanted]
         if not chosen:
             raise DataError(
                 f"archive: none of the items of '{source.path}' that may be used is a {source.takes}. Try takes = "

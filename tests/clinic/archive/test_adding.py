@@ -358,7 +358,7 @@ def test_words_that_are_checked() -> None:
     assert licence("mit or apache-2.0") == "MIT OR Apache-2.0"
     assert licence("LicenseRef-Public-Domain") == "LicenseRef-Public-Domain"
     assert checked_id("a/b: c.txt") == "a/b: c.txt"
-    for bad in ("", "C:\\x", "~root", "a/../b", "x\n"):
+    for bad in ("", "C:\\x", "~root", "a/../b", "x\n", "a\u2028b", "a\x85b", "txt.\u202egnp"):
         with pytest.raises(DataError):
             checked_id(bad)
     assert adding_module.SHOWN

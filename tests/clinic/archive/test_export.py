@@ -196,6 +196,11 @@ def test_croissant_is_what_mlcroissant_reads(place: Path) -> None:
     records = list(data.records("items"))
     assert len(records) == 12
     assert {one["items/id"].decode() for one in records} >= {"letter/1", "one.png"}
+    told = json.loads((place / "out" / "croissant.json").read_text())
+    told["recordSet"][0]["field"][0]["source"]["fileObject"]["@id"] = "nowhere"
+    (place / "out" / "croissant.json").write_text(json.dumps(told))
+    with pytest.raises(croissant.ValidationError):
+        croissant.Dataset(jsonld=str(place / "out" / "croissant.json"))
 
 
 def test_hugging_face_reads_the_data_set(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from remission.clinic.archive.writing import create, writing
 from remission.errors import StoreError, VerificationError
 from remission.gold.archive import Archive
 from remission.gold.signing import new_signer
+from remission.sources.archive import Archive as Source
 
 from .archive_tools import record_of
 
@@ -103,6 +104,7 @@ def test_media_that_nobody_can_write(place: Path, monkeypatch: pytest.MonkeyPatc
     assert archive.content("a") == b"content"
     assert check_proof(prove(archive, "a"), b"content").entry["item"] == "a"
     assert verify(place / "archive").faults == ()
+    assert Source(path=str(place / "archive"), certified=False, length=1).items().shape == (2, 1)
     with pytest.raises(StoreError, match="Read-only"), writing(place / "archive", signer):
         pass
 

@@ -20,6 +20,7 @@ from remission.clinic.archive._shown import show
 from remission.clinic.archive.changing import as_it_is, current
 from remission.clinic.archive.writing import writing
 from remission.errors import DataError, SpecError, StoreError, did_you_mean
+from remission.gold import disk
 from remission.gold.archive import Archive, now
 from remission.gold.canonical import canonical, parse
 from remission.gold.signing import Signer
@@ -154,9 +155,9 @@ def _names(output: Path, count: int) -> Path:
 def read_key(path: Path) -> tuple[dict[str, Any], str]:
     """The key of a queue and its hash. Raises DataError."""
     try:
-        line = path.read_bytes().rstrip(b"\n")
+        line = disk.read_given(path, 1 << 32).rstrip(b"\n")
     except OSError as error:
-        raise DataError(f"The key of the queue, '{path}', cannot be read: {error.strerror}.") from None
+        raise DataError(f"The key of the queue, '{path}', cannot be read: {error.strerror or error}.") from None
     found = parse(line)
     if found is None or found.get("schema") != SCHEMA:
         raise DataError(f"'{path}' is no key of a queue. `remission archive review queue` writes it, ending in .key.")

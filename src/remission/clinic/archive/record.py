@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from remission.errors import DataError, SpecError, did_you_mean, need
+from remission.gold import disk
 
 #: Fields of a collection; those that are True must be given.
 COLLECTION: dict[str, bool] = {
@@ -40,7 +41,8 @@ EVIDENCE: dict[str, tuple[str, ...]] = {
 MODALITIES = ("text", "image", "audio", "video", "other")
 LONGEST = 10_000  # characters of a value
 _PROV = {"attributed_to": "wasAttributedTo", "generated_by": "wasGeneratedBy", "derived_from": "wasDerivedFrom"}
-_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+#: Control characters, half characters, and those that break lines or turn the direction of writing around.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,9 @@ def read_about(path: Path) -> About:
         SpecError: an unknown or missing field, a licence that is none, a date in the future. DataError: no such file.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(disk.read_given(path).decode("utf-8"))
     except OSError as error:
-        raise DataError(f"'{path}' cannot be read: {error.strerror}.") from None
+        raise DataError(f"'{path}' cannot be read: {error.strerror or error}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"'{path}' is no TOML: {error}.") from None
     return about(tables)
