@@ -115,10 +115,7 @@ def _take(source: Archive, folder: Path, stamp: tuple[int, int]) -> _Taken:
                 f"archive: '{source.path}' is the archive {archive.origin[:16]}..., not {source.origin[:16]}... as [source] says."
             )
         at = archive.log.size if source.at is None else source.at
-        chosen = [item for item in population(archive, at, source.certified) if item not in archive.log.erased]
-        wanted = "text" if source.takes == "text" else "image"
-        kinds = _modalities(archive, at)
-        chosen = [item for item in chosen if kinds.get(item, archive.record(item).get("modality", "text")) == wanted]
+        chosen = _chosen(archive, at, source.certified, "text" if source.takes == "text" else "image")
         if not chosen:
             raise DataError(
                 f"archive: none of the items of '{source.path}' that may be used is a {source.takes}. Try takes = "
@@ -132,16 +129,21 @@ def _take(source: Archive, folder: Path, stamp: tuple[int, int]) -> _Taken:
     return _Taken(loaded, facts | {"key": signed.key})
 
 
-def _modalities(archive: Opened, at: int) -> dict[str, str]:
-    """Item -> modality, of those whose record was amended."""
-    return {
-        entry["item"]: entry["changes"]["modality"]
-        for number, entry in archive.log.entries()
-        if number < at and entry["event"] == "amend" and "modality" in entry["changes"]
-    }
+def _chosen(archive: Opened, at: int, certified: bool, modality: str) -> list[dict[str, Any]]:
+    """The entries that brought the items of one modality that may be used, in order; later events may have changed it."""
+    allowed = {item for item in population(archive, at, certified) if item not in archive.log.erased}
+    found: dict[str, tuple[str, dict[str, Any]]] = {}
+    for number, entry in archive.log.entries():
+        if number >= at:
+            break
+        if entry["event"] == "ingest" and entry["item"] in allowed:
+            found[entry["item"]] = archive.record_at(number, entry).get("modality", "text"), entry
+        elif entry["event"] == "amend" and entry["item"] in found and "modality" in entry["changes"]:
+            found[entry["item"]] = entry["changes"]["modality"], found[entry["item"]][1]
+    return [entry for what, entry in found.values() if what == modality]
 
 
-def _texts(source: Archive, archive: Opened, chosen: list[str]) -> Loaded:
+def _texts(source: Archive, archive: Opened, chosen: list[dict[str, Any]]) -> Loaded:
     documents = list(_documents(archive, chosen))
     what = f"archive '{source.path}'"
     if subword.subwords(source.level, source.tokenizer):
@@ -151,23 +153,24 @@ def _texts(source: Archive, archive: Opened, chosen: list[str]) -> Loaded:
     return blocks(parts, source.length, source.vocabulary, source.level, what)
 
 
-def _documents(archive: Opened, chosen: list[str]) -> Iterator[str]:
-    for item in chosen:
+def _documents(archive: Opened, chosen: list[dict[str, Any]]) -> Iterator[str]:
+    for entry in chosen:
         try:
-            yield archive.content(item).decode("utf-8")
+            yield archive.content_at(entry).decode("utf-8")
         except UnicodeDecodeError:
             raise DataError(
-                f"archive: '{item}' is said to be a text and is no UTF-8. Amend its modality (`remission archive amend`)."
+                f"archive: '{entry['item']}' is said to be a text and is no UTF-8. Amend its modality (`remission archive amend`)."
             ) from None
 
 
-def _pictures(source: Archive, archive: Opened, chosen: list[str]) -> Loaded:
+def _pictures(source: Archive, archive: Opened, chosen: list[dict[str, Any]]) -> Loaded:
     pictures: list[Floats] = []
-    for item in chosen:
-        picture = _picture(archive.content(item), item, source.colours)
+    for entry in chosen:
+        item = entry["item"]
+        picture = _picture(archive.content_at(entry), item, source.colours)
         if pictures and picture.shape != pictures[0].shape:
             raise DataError(
-                f"archive: '{item}' has {picture.shape[1]} x {picture.shape[0]} pixels and '{chosen[0]}' "
+                f"archive: '{item}' has {picture.shape[1]} x {picture.shape[0]} pixels and '{chosen[0]['item']}' "
                 f"{pictures[0].shape[1]} x {pictures[0].shape[0]}. All must be of one size; keep one size per archive."
             )
         pictures.append(picture)
