@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import random
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,7 @@ from typing import Any
 
 from remission.clinic.archive import writing as writing_module
 from remission.clinic.archive.changing import add_evidence, amend, erase_items, rotate
+from remission.clinic.archive.witness import add_to_witness
 from remission.clinic.archive.writing import create, writing
 from remission.errors import DataError
 from remission.gold.archive import Archive
@@ -148,6 +150,26 @@ class Made:
             kept = model.records[item]
             if kept is not None:
                 assert archive.record(item) == kept
+
+
+BATCHES, EACH = 4, 5
+
+
+def make_whole(place: Path) -> None:
+    """Checkpoints of 1, 6, 11, 16, 21, 22 (an amendment) and 23 (an erasure) entries; ``earlier`` is a copy from before the last two."""
+    signer = new_signer(place / "key")
+    create(place / "archive", "faults", signer)
+    rng = random.Random(5)
+    with writing(place / "archive", signer) as writer:
+        for batch in range(BATCHES):
+            for number in range(EACH):
+                item = f"{batch}-{number}"
+                writer.ingest(item, rng.randbytes(70_000 if number == 4 else 60), record_of(item))
+            writer.commit()
+    shutil.copytree(place / "archive", place / "earlier")
+    amend(place / "archive", signer, ["1-1"], {"licence": "MIT"}, "a better one", "us")
+    erase_items(place / "archive", signer, ["0-0"], "on request", "us")
+    add_to_witness(place / "witness", Archive(place / "archive").log)
 
 
 def standalone() -> ModuleType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -13,3 +14,13 @@ pytest.importorskip("zstandard")
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda handle: None)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small archive of several batches, its key and a witness of the last checkpoint."""
+    from .archive_tools import make_whole
+
+    place = tmp_path_factory.mktemp("faults")
+    make_whole(place)
+    return place
