@@ -10,6 +10,8 @@ import click
 from remission.cli import _detect
 from remission.cli import _output as out
 
+SHOWN = 40  # strata on a terminal
+
 
 @click.command("curate", short_help="A training set of a corpus that was counted: kept, weighed, dropped with reasons.")
 @click.argument("census", type=click.Path(path_type=Path))
@@ -23,6 +25,7 @@ from remission.cli import _output as out
 @click.option("--generations", default=10, show_default=True, help="How far the lab looks ahead.")
 @click.option("--temperature", default=1.0, show_default=True, help="At which the models of the lab sample.")
 @click.option("--simulate", is_flag=True, help="Also run loops on a small model of the corpus itself, about a minute.")
+@click.option("--level", type=float, help="Of intervals. Default: that of the census.")
 @click.option("--name", default="curated corpus", show_default=True, help="Of the data set, for its card.")
 @click.option("--licence", "licences", multiple=True, metavar="SPDX", help="Of the data set, for its card.")
 @click.option("--creator", "creators", multiple=True, metavar="NAME", help="Of the data set, for its card.")
@@ -39,33 +42,22 @@ def command(census: Path, output: Path, as_json: bool, **options: Any) -> None:
     card. Printed are the synthetic share before and after, with intervals, and what the lab predicts that the training set
     does to the next generations of models. Stopped at any moment, the same command goes on.
     """
-    from remission.clinic.curation.curating import Wish, curate, local
+    from remission.clinic.census.running import GUARD
+    from remission.clinic.curation.curating import Wish, curate, local, read_record
     from remission.engines import ray
 
-    names = (
-        "policy",
-        "fdr",
-        "cap",
-        "unjudged",
-        "generations",
-        "temperature",
-        "simulate",
-        "name",
-        "licences",
-        "creators",
-        "seed",
-    )
-    wish = Wish(**{name: options[name] for name in names})
+    asked = ("policy", "fdr", "cap", "unjudged", "generations", "temperature", "simulate", "level", "name", "licences", "creators", "seed")  # fmt: skip
+    wish = Wish(**{name: options[name] for name in asked})
     engine = local(options["workers"])
     if options["engine"] == "ray":
-        engine = lambda function, jobs: ray.supervise(function, jobs, options["address"])  # noqa: E731
+        engine = lambda function, tasks: ray.supervise(function, tasks, options["address"], GUARD)  # noqa: E731
     quiet = as_json or not wish.simulate
-    with out.progress("curate", quiet=as_json) as progress, out.progress("simulate", quiet=quiet) as ahead:
-        found = curate(census, output, wish, engine, progress, ahead)
+    with out.progress("curate", quiet=as_json) as progress, out.progress("simulate", quiet=quiet) as looking:
+        found = curate(census, output, wish, engine, progress, looking)
     if options["html"] is not None:
         from remission.report.curation import write_page
 
-        write_page(options["html"], found.document())
+        write_page(options["html"], read_record(found.folder))  # as `remission report` does
     if as_json:
         out.as_json("curate", found.document())
         return
@@ -80,11 +72,15 @@ def show(found: Any) -> None:
             f"{row.human_lost.value:,.0f}" if row.human_lost.value == row.human_lost.value
             else f"{row.human_lost.low:,.0f} to {row.human_lost.high:,.0f}",
         ]
-        for row in found.residual.rows
+        for row in found.residual.rows[: 1 + SHOWN]
     ]  # fmt: skip
     level = f"{100 * found.residual.level:g} %"
     columns = ["of", f"synthetic before ({level})", "after", "judged", "kept (weight)", "human lost"]
     out.table("Judged documents of unknown origin", columns, rows, right={3, 4, 5})
+    if len(found.residual.rows) > 1 + SHOWN:
+        click.echo(
+            f"{len(found.residual.rows) - 1 - SHOWN:,} more strata are in {found.folder / 'curation.json'} and on the page of --html"
+        )
     counts = found.counts
     click.echo(
         f"corpus: {counts['in']:,} in = {counts['kept']:,} kept + {counts['dropped']:,} dropped + {counts['quarantined']:,} set aside"

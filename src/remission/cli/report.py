@@ -11,7 +11,7 @@ from remission.cli import _output as out
 from remission.errors import SpecError, StoreError
 
 
-@click.command("report", short_help="The HTML report of a run or a census.")
+@click.command("report", short_help="The HTML report of a run, a census or a curation.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="HTML file. Default: FOLDER/report.html.")
 @click.option("--export", "export_to", type=click.Path(path_type=Path), help="Also write figures and tables there.")
@@ -40,19 +40,19 @@ def command(
     tables: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Write one self-contained HTML file about the run or the census in FOLDER; it works offline."""
+    """Write one self-contained HTML file about the run, the census or the curation in FOLDER; it works offline."""
     from remission.report.export import export
     from remission.report.page import write
 
-    census = _is_census(folder)
-    if census and export_to is not None and "pdf" in figures:
-        raise SpecError("The figures of a census are drawn as SVG alone. Leave out --figures pdf.")
-    report, kind, warnings = _census(folder) if census else _run(folder)
+    kind = _kind(folder)
+    if kind != "run" and export_to is not None and "pdf" in figures:
+        raise SpecError(f"The figures of a {kind} are drawn as SVG alone. Leave out --figures pdf.")
+    report, warnings = {"run": _run, "census": _census, "curation": _curation}[kind](folder)
     target = output or folder / "report.html"
     write(report, target)
     written = [str(target)]
     if export_to is not None:
-        written += _drawings(report, export_to) if census else []
+        written += _drawings(report, export_to) if kind != "run" else []
         written += [str(path) for path in export(report, export_to, tuple(figures), tuple(tables))]
     if as_json:
         out.as_json("report", {kind: str(folder), "files": written, "warnings": warnings})
@@ -67,11 +67,15 @@ def _drawings(report: Any, folder: Path) -> list[str]:
     return [str(write_aside(folder / "figures" / name, content)) for name, content in drawings(report).items()]
 
 
-def _is_census(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in ("census.json", "manifest.json", "answer.json"))
+def _kind(folder: Path) -> str:
+    """What a folder is of, by the files in it; what is neither a census nor a curation should be a run."""
+    if any((folder / name).is_file() for name in ("asked.json", "curation.json")):
+        return "curation"
+    census = any((folder / name).is_file() for name in ("census.json", "manifest.json", "answer.json"))
+    return "census" if census else "run"
 
 
-def _census(folder: Path) -> tuple[Any, str, list[str]]:
+def _census(folder: Path) -> tuple[Any, list[str]]:
     """The page of a finished census. Raises StoreError, also where its answer is older than its manifest."""
     from remission.clinic.census.asking import read_answer
     from remission.clinic.census.manifest import read_manifest
@@ -85,10 +89,19 @@ def _census(folder: Path) -> tuple[Any, str, list[str]]:
             f"The answer in '{folder}' is not that of its manifest: the census was run again and not to its end. Run the same "
             "`remission census` again to finish it."
         )
-    return build(answer), "census", [str(line) for line in answer["warnings"]]
+    return build(answer), [str(line) for line in answer["warnings"]]
 
 
-def _run(folder: Path) -> tuple[Any, str, list[str]]:
+def _curation(folder: Path) -> tuple[Any, list[str]]:
+    """The page of a finished curation. Raises StoreError."""
+    from remission.clinic.curation.curating import read_record
+    from remission.report.curation import build
+
+    record = read_record(folder)
+    return build(record), [str(line) for line in record["warnings"]]
+
+
+def _run(folder: Path) -> tuple[Any, list[str]]:
     """The page of a run. Raises StoreError."""
     from remission.lab.reading import Reading
     from remission.report.build import build
@@ -97,7 +110,7 @@ def _run(folder: Path) -> tuple[Any, str, list[str]]:
     if not (folder / "experiment.toml").is_file():
         raise StoreError(
             f"'{folder}' is not a run folder (it has no experiment.toml) and holds no census (it has no manifest.json). "
-            "Give a folder that `remission run` or `remission census` wrote with -o."
+            "Give a folder that `remission run`, `remission census` or `remission curate` wrote with -o."
         )
     reading = Reading(Run(folder))
-    return build(reading), "run", reading.warnings
+    return build(reading), reading.warnings

@@ -83,15 +83,16 @@ def test_every_document_is_kept_or_dropped_once_and_is_itself(place: Path, polic
 
 @pytest.mark.parametrize("policy", ["exclude", "weigh", "cap"])
 def test_what_is_said_of_the_share_is_so(place: Path, policy: Any, tmp_path: Path) -> None:
-    """The truth of this corpus lies in the intervals; judged documents, by weight."""
+    """The truth of this corpus lies in the intervals, which are for the expected share: by chance the very one is some way off."""
     found = curate(place / "census", tmp_path / "out", Wish(policy, generations=1, level=0.99), inline)
     kept, dropped = by_id(tmp_path / "out")
     judged = {name: row for name, row in kept.items() if "short" not in name}
     weight = sum(row["weight"] for row in judged.values())
     truth = sum(row["weight"] for name, row in judged.items() if is_synthetic(name)) / weight
     low, _, high = shares(found)
-    assert low <= truth <= high
-    assert high < found.before.low
+    chance = 2.6 * found.residual.whole.scatter
+    assert low - chance <= truth <= high + chance
+    assert high + chance < found.before.low
     firsts = {
         n: r
         for n, r in (kept | dropped).items()

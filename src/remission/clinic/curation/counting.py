@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from remission.clinic.curation.cells import Cell
 from remission.clinic.prevalence import REFUSED
 from remission.errors import DataError
 from remission.estimate import Estimate
-from remission.numerics.arrays import Words
+from remission.numerics.arrays import Booleans, Integers, Words
 
 COPY_REASON = "copy of an earlier document"
 
@@ -66,13 +67,9 @@ def count(finding: Finding, calibrated: Calibrated, archive: Words) -> Counted:
         judged = once & (rows.known == OPEN) & np.isfinite(score)
         why = np.asarray(rows.table.column("reason").fill_null("").to_pylist(), np.str_)
         unjudged += Counter(why[once & (rows.known == OPEN) & ~judged].tolist())
-        strata = np.asarray(rows.table.column("stratum").to_pylist(), np.str_)[judged]
-        kinds = np.asarray(rows.table.column("cell").to_pylist(), np.str_)[judged]
-        places = bins_of(score[judged])
-        for stratum, kind in sorted(set(zip(strata.tolist(), kinds.tolist(), strict=True))):
-            here = (strata == stratum) & (kinds == kind)
-            found, counts = np.unique(places[here], return_counts=True)
-            bins.setdefault((stratum, kind), Counter()).update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
+        for cell, here in cells_in(rows.table, judged):
+            found, counts = np.unique(bins_of(score[here]), return_counts=True)
+            bins.setdefault(cell, Counter()).update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
     if not bins:
         raise DataError("The detector judged no document of unknown origin, so there is nothing to decide by scores.")
     shares = {row.stratum: getattr(row, "detected", None) or row.share for row in finding.answer.rows}
@@ -83,6 +80,19 @@ def count(finding: Finding, calibrated: Calibrated, archive: Words) -> Counted:
     )
     n = int(sum(cell.n for cell in cells))
     return Counted(cells, n, copies, known[DECLARED], known[ARCHIVED], known[MARKED], unjudged)
+
+
+def cells_in(table: Any, chosen: Booleans) -> Iterator[tuple[tuple[str, str], Integers]]:
+    """The (stratum, kind) of the chosen rows of a part, in order, each with the places of its rows; one pass for any number."""
+    coded = [table.column(name).combine_chunks().dictionary_encode() for name in ("stratum", "cell")]
+    names = [one.dictionary.to_pylist() for one in coded]
+    stratum, kind = (one.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64) for one in coded)
+    places = np.flatnonzero(chosen)
+    code = (stratum * max(1, len(names[1])) + kind)[places]
+    order = np.argsort(code, kind="stable")
+    found, starts = np.unique(code[order], return_index=True)
+    cells = [(names[0][one // len(names[1])], names[1][one % len(names[1])]) for one in found.tolist()]
+    yield from sorted(zip(cells, np.split(places[order], starts[1:]), strict=True), key=lambda pair: pair[0])
 
 
 def _cell(

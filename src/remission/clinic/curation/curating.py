@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import fcntl
 import json
 import math
 from collections import Counter
@@ -13,23 +11,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from remission import __version__
+from remission.clinic.archive.record import licence
 from remission.clinic.census.asking import Finding, archived, reopen
 from remission.clinic.census.manifest import Manifest
-from remission.clinic.census.parts import explained, part_path, receipt_of, write_whole
-from remission.clinic.census.running import source_of
+from remission.clinic.census.parts import part_path, receipt_of, spans_in, write_whole
+from remission.clinic.census.running import GUARD, source_of
 from remission.clinic.census.scoring import Judge, hash_of
 from remission.clinic.curation import counting
+from remission.clinic.curation._ahead import Progress, ahead
+from remission.clinic.curation._folder import check_free, finite, writing
 from remission.clinic.curation.capping import cap
 from remission.clinic.curation.card import CardFacts, write_card
 from remission.clinic.curation.counting import Counted
 from remission.clinic.curation.excluding import exclude
-from remission.clinic.curation.outlook import Outlook, outlook
+from remission.clinic.curation.outlook import Outlook
 from remission.clinic.curation.residual import Residual, residual
 from remission.clinic.curation.rules import Rules
-from remission.clinic.curation.sorting import Deciding, Job, Sorted, archive_hash, sort
+from remission.clinic.curation.sorting import Deciding, Hashing, Job, Sorted, archive_hash, forget, tell, work
 from remission.clinic.curation.weighing import weigh
 from remission.clinic.prevalence import mixed
 from remission.engines.limits import Lost
@@ -38,11 +37,10 @@ from remission.errors import DataError, SpecError, StoreError, did_you_mean
 from remission.estimate import Estimate
 
 Policy = Literal["exclude", "weigh", "cap"]
-Engine = Callable[[Callable[[Job], Sorted], Iterable[Job]], Iterator[tuple[Job, Sorted | Lost[Job]]]]
-Progress = Callable[[float, float], None]
+Engine = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[tuple[Any, Any]]]
 
+RECORD = "remission/curation/1"
 POLICIES = ("exclude", "weigh", "cap")
-SAMPLED = 5 << 20  # bytes of kept texts the lab predicts from
 
 
 @dataclass(frozen=True)
@@ -85,6 +83,18 @@ class Wish:
             raise SpecError(f"unjudged is 'keep' or 'drop'. Got '{self.unjudged}'.")
         if self.generations < 1:
             raise SpecError(f"The lab looks at least 1 generation ahead. Got {self.generations}.")
+        if not 0 < self.temperature < math.inf:
+            raise SpecError(
+                f"A temperature is a number above 0; 1 samples models as they are. Got {self.temperature:g}."
+            )
+        if self.level is not None and not 0 < self.level < 1:
+            raise SpecError(f"The level of intervals lies above 0 and below 1. Got {self.level:g}. Try 0.95.")
+        if self.seed < 0:
+            raise SpecError(f"A seed is a whole number from 0. Got {self.seed}.")
+        if not self.name.strip():
+            raise SpecError("The data set needs a name, for its card.")
+        for one in self.licences:
+            licence(one)
 
     @property
     def said(self) -> str:
@@ -136,19 +146,19 @@ class Curation:
             "folder": str(self.folder), **self.wish.table(), "before": self.before.table(), "after": self.after.table(),
             "strata": self.residual.table()["rows"], "accounting": dict(self.counts), "reasons": dict(self.reasons),
             "known": counting.table(self.counted), "weight": self.weight, "effective": self.effective,
-            "facts": rules["facts"], "notes": [*self.rules.notes, *([self.told] if self.told else [])],
+            "facts": rules["facts"], "rules": rules["rules"], "notes": [*self.rules.notes, *([self.told] if self.told else [])],
             "outlook": None if self.outlook is None else self.outlook.document(), "warnings": list(self.warnings),
         }  # fmt: skip
 
 
 def local(workers: int = 1) -> Engine:
     """Supervised worker processes on this machine."""
-    return lambda function, jobs: supervise(function, jobs, workers)
+    return lambda function, tasks: supervise(function, tasks, workers, GUARD)
 
 
 def curate(
     census: str | Path, folder: str | Path, wish: Wish, engine: Engine | None = None, progress: Progress | None = None,
-    ahead: Progress | None = None,
+    looking: Progress | None = None,
 ) -> Curation:  # fmt: skip
     """Make a training set of the corpus of a finished census.
 
@@ -161,17 +171,20 @@ def curate(
         wish: what is asked.
         engine: where parts are sorted; by default one worker process here.
         progress: told (documents sorted, documents).
-        ahead: told how far the loops of ``simulate`` are.
+        looking: told how far the loops of ``simulate`` are.
 
     Raises:
         StoreError: no finished census, or a folder that holds something else.
         DataError: a census of a sample, one that refuses to say, or an input file that was changed.
     """
+    folder = Path(folder)
+    check_free(folder)  # before hours of counting
     finding = reopen(census)
     if not finding.config.sampling.everything:
         raise DataError(
             "This census is of a sample: most documents have no score. Run it without --sample and --files to curate."
         )
+    _all_there(finding)
     archive = archived(finding.question)
     counted = counting.count(finding, Judge.load(finding.question.detector).calibrated, archive)
     rules = {
@@ -182,14 +195,42 @@ def curate(
     level = finding.question.wish.level if wish.level is None else wish.level
     left = residual(counted.cells, rules, level)
     deciding = Deciding(rules, finding.kept.marking, wish.unjudged == "keep", _identity(finding, rules, wish, archive))
-    folder = Path(folder)
-    _open(folder, deciding, wish)
-    with _writing(folder):
-        done = _sort(finding, deciding, folder, archive, engine or local(), progress)
-        found = _found(finding, folder, wish, rules, counted, left, done, level, ahead)
+    with writing(folder):
+        _open(folder, deciding, wish)
+        tell(folder, deciding, archive)
+        done = _sort(finding, deciding.id, folder, engine or local(), progress)
+        forget(folder)
+        found = _found(finding, folder, wish, rules, counted, left, done, level, looking)
         write_whole(folder / "curation.json", _record(found, finding, deciding))
         write_card(folder, _facts(found, finding))
     return found
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """What a finished curation says of itself, ``curation.json`` as plain values. Raises StoreError."""
+    path = folder / "curation.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(
+            f"'{folder}' holds no finished curation. Run the same `remission curate` again to finish it."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"'{path}' is damaged ({type(error).__name__}). Run the same `remission curate` again."
+        ) from None
+    if not isinstance(found, dict) or found.get("schema") != RECORD:
+        raise StoreError(f"'{path}' is no record of a curation. Run the same `remission curate` again.")
+    return found
+
+
+def _all_there(finding: Finding) -> None:
+    """Before anything is done: the files of a census that was given relative paths are looked for here. Raises DataError."""
+    gone = next((path for path in finding.census.manifest.inputs if not Path(path).exists()), None)
+    if gone is None:
+        return
+    why = " The census was given paths relative to the folder it was started in: start this there."
+    raise DataError(f"'{gone}' of the census cannot be read: it is not there.{'' if Path(gone).is_absolute() else why}")
 
 
 def _identity(finding: Finding, rules: Rules, wish: Wish, archive: Any) -> str:
@@ -208,56 +249,26 @@ def _seal(manifest: Manifest) -> str:
 
 
 def _open(folder: Path, deciding: Deciding, wish: Wish) -> None:
-    """Make the folder, or see that it is that of this curation. Raises StoreError."""
+    """Make the folder that of this curation, or see that it is. Raises StoreError."""
     path = folder / "asked.json"
-    if folder.exists() and not folder.is_dir():
-        raise StoreError(f"'{folder}' is a file. Choose another folder with -o.")
-    if path.is_file():
-        try:
-            before = json.loads(path.read_text(encoding="utf-8"))["id"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise StoreError(f"'{path}' is damaged. Choose another folder with -o.") from None
-        if before != deciding.id:
-            raise StoreError(f"'{folder}' holds another curation (policy, census or version). Choose another with -o.")
+    if not path.is_file():
+        write_whole(path, json.dumps({"id": deciding.id, **wish.table()}, indent=1, sort_keys=True))
         return
-    if folder.exists() and any(folder.iterdir()):
-        raise StoreError(f"'{folder}' is not empty and holds no curation. Choose another folder with -o.")
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps({"id": deciding.id, **wish.table()}, indent=1, sort_keys=True))
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))["id"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise StoreError(f"'{path}' is damaged. Choose another folder with -o.") from None
+    if before != deciding.id:
+        raise StoreError(f"'{folder}' holds another curation (policy, census or version). Choose another with -o.")
 
 
-@contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Hold the folder; what a killed run left half-written goes."""
-    with explained(folder):
-        handle = open(folder / ".lock", "w", encoding="ascii")  # noqa: SIM115  (held until the end)
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise StoreError(f"Another process is writing to '{folder}'. Wait for it, or choose another -o.") from None
-        for path in folder.rglob(".*.aside"):
-            path.unlink(missing_ok=True)
-        yield
-
-
-def _sort(
-    finding: Finding, deciding: Deciding, folder: Path, archive: Any, engine: Engine, progress: Progress | None
-) -> list[Sorted]:
+def _sort(finding: Finding, identity: str, folder: Path, engine: Engine, progress: Progress | None) -> list[Sorted]:
     """Sort all parts; in the order of the corpus."""
-    census = finding.census
-    source = source_of(census.folder, census.manifest, archive, finding.question.rate)
-    source = replace(source, folder=Path(census.folder).resolve())
-    takes = Judge.load(finding.question.detector).takes
-    jobs, first = [], 0
-    for number, name in enumerate(census.manifest.order):
-        one = replace(source, order=(name,))
-        jobs.append(Job(number, name, first, one, finding.config, takes, deciding, str(folder.resolve())))
-        first += receipt_of(part_path(source.folder, name)).kept
+    jobs, total = _jobs(finding, identity, folder)
+    jobs = [replace(job, hashed=stamps) for job, stamps in zip(jobs, _hashed(jobs, engine), strict=True)]
     done: dict[int, Sorted] = {}
     gone = 0
-    for job, outcome in engine(sort, jobs):
+    for job, outcome in engine(work, jobs):
         if isinstance(outcome, Lost):
             raise DataError(
                 f"Part {job.number} of the census could not be sorted: {outcome.said}. Finished parts are kept; the same "
@@ -266,13 +277,43 @@ def _sort(
         done[job.number] = outcome
         gone += outcome.kept + sum(outcome.dropped.values())
         if progress is not None:
-            progress(float(gone), float(first))
+            progress(float(gone), float(total))
     return [done[number] for number in sorted(done)]
+
+
+def _jobs(finding: Finding, identity: str, folder: Path) -> tuple[list[Job], int]:
+    """A job for every part, and how many documents they have."""
+    census = finding.census
+    source = source_of(
+        census.folder, census.manifest, None, finding.question.rate
+    )  # without the archive: jobs are many
+    source = replace(source, folder=Path(census.folder).resolve())
+    takes = Judge.load(finding.question.detector).takes
+    jobs, first = [], 0
+    for number, name in enumerate(census.manifest.order):
+        one = replace(source, order=(name,))
+        jobs.append(Job(number, name, first, one, finding.config, takes, identity, str(folder.resolve())))
+        first += receipt_of(part_path(source.folder, name)).kept
+    return jobs, first
+
+
+def _hashed(jobs: Sequence[Job], engine: Engine) -> list[dict[str, tuple[int, int]]]:
+    """For every job, files of several parts that are those of the census: hashed once here, and not by each of many workers.
+
+    Raises DataError: one is another file.
+    """
+    spans = [() if job.path("kept").exists() else spans_in(part_path(job.source.folder, job.name)) for job in jobs]
+    parts = Counter(path for every in spans for path in {span.path for span in every})
+    files = {span.path: Hashing(span.path, span.sha256, span.stamp) for every in spans for span in every}
+    for file, same in engine(work, [file for path, file in files.items() if parts[path] > 1]):
+        if same is not True:
+            raise DataError(f"'{file.path}' was changed after the census. Run the census again, then curate.")
+    return [{span.path: span.stamp for span in every if parts[span.path] > 1} for every in spans]
 
 
 def _found(
     finding: Finding, folder: Path, wish: Wish, rules: Rules, counted: Counted, left: Residual, done: Sequence[Sorted],
-    level: float, ahead: Progress | None,
+    level: float, looking: Progress | None,
 ) -> Curation:  # fmt: skip
     receipt = finding.census.receipt
     reasons: Counter[str] = Counter()
@@ -293,7 +334,10 @@ def _found(
         left.whole.before, counted.documents, counted.archived, counted.declared + counted.marked, level
     )
     after = _with_known(left.whole.after, left.whole.weight, counted.archived, 0, level)
-    seen, told = _ahead(folder, wish, before, after, weight / kept if kept else 0.0, ahead)
+    worth = weight / kept if kept else 0.0
+    seen, told = ahead(
+        folder, before, after, worth, wish.generations, wish.temperature, wish.simulate, wish.seed, looking
+    )
     return Curation(
         folder, wish, rules, counted, left, before, after, counts, dict(reasons.most_common()), weight,
         weight**2 / squares if squares else 0.0, seen, told, tuple(_warnings(counted, counts, wish, weight)),
@@ -311,71 +355,6 @@ def _with_known(share: Estimate, weight: float, human: float, synthetic: float, 
     return replace(mixed([size / total for size, _ in parts], [part for _, part in parts]), method=share.method)
 
 
-def _ahead(
-    folder: Path, wish: Wish, before: Estimate, after: Estimate, worth: float, progress: Progress | None
-) -> tuple[Outlook | None, str]:
-    """What the lab predicts, from some of the kept texts; ``worth`` is the mean weight."""
-    texts = list(_texts(folder, wish.seed))
-    if not texts:
-        return None, "The lab predicts nothing: no text is kept."
-    words = max(1, round(worth * _words(folder, texts)))
-    try:
-        found = outlook(
-            texts,
-            before,
-            after,
-            wish.generations,
-            tokens=words,
-            temperature=wish.temperature,
-            simulate=wish.simulate,
-            seed=wish.seed,
-            progress=progress,
-        )
-    except DataError as error:
-        return None, f"The lab predicts nothing: {error}"
-    return found, ""
-
-
-def _texts(folder: Path, seed: int) -> Iterator[str]:
-    """Kept texts from files and rows drawn at random, about 5 MB."""
-    import pyarrow.parquet as pq
-
-    rng = np.random.default_rng(seed)
-    files = sorted((folder / "kept").glob("*.parquet"))
-    each = max(1, SAMPLED // max(1, len(files)))
-    for number in rng.permutation(len(files))[: max(1, SAMPLED // (1 << 16))]:
-        with pq.ParquetFile(files[number]) as file:
-            if "text" not in file.schema_arrow.names:
-                return
-            held = 0
-            for group in rng.permutation(file.num_row_groups):
-                texts = file.read_row_group(int(group), columns=["text"]).column(0)
-                for row in rng.permutation(len(texts)):
-                    text = texts[int(row)].as_py()
-                    yield text
-                    held += len(text)
-                    if held >= each:
-                        break
-                if held >= each:
-                    break
-
-
-def _words(folder: Path, texts: Sequence[str]) -> int:
-    """Words of all kept texts, by those of the sample and the bytes of all."""
-    bytes_ = sum(_bytes(path) for path in (folder / "kept").glob("*.parquet"))
-    size = sum(len(text.encode()) for text in texts)
-    words = sum(len(text.split()) for text in texts)
-    return max(1, round(words * max(1.0, bytes_ / max(1, size))))
-
-
-def _bytes(path: Path) -> int:
-    import pyarrow.parquet as pq
-
-    from remission.clinic.curation.sorting import KEY
-
-    return int(json.loads(pq.read_metadata(path).metadata[KEY])["bytes"])
-
-
 def _warnings(counted: Counted, counts: Mapping[str, int], wish: Wish, weight: float) -> Iterator[str]:
     left = sum(counted.unjudged.values())
     if left and wish.unjudged == "keep":
@@ -391,10 +370,10 @@ def _record(found: Curation, finding: Finding, deciding: Deciding) -> str:
     """All that was decided, to be read by programs."""
     manifest = finding.census.manifest
     content = {
-        "schema": "remission/curation/1", "id": deciding.id, "version": __version__, "census": _seal(manifest),
-        **found.document(), "rules": found.rules.table()["rules"],
+        "schema": RECORD, "id": deciding.id, "version": __version__, "census": _seal(manifest),
+        **found.document(),
     }  # fmt: skip
-    return json.dumps(content, indent=1, sort_keys=True)
+    return json.dumps(finite(content), indent=1, sort_keys=True, allow_nan=False)
 
 
 def _facts(found: Curation, finding: Finding) -> CardFacts:
@@ -406,7 +385,7 @@ def _facts(found: Curation, finding: Finding) -> CardFacts:
     return CardFacts(
         name=found.wish.name, policy=found.wish.said, counts=found.counts, residual=found.after, before=found.before,
         created=datetime.date.today().isoformat(), reasons=found.reasons, thresholds=thresholds,
-        strata={row.stratum: row.after for row in found.residual.rows[1:]}, licences=found.wish.licences,
+        strata={row.stratum: row.after for row in found.residual.rows[1:] if row.weight}, licences=found.wish.licences,
         detector=Path(detector).name, detector_hash=finding.detector_hash, census=_seal(finding.census.manifest),
         creators=found.wish.creators, outlook=tuple(found.outlook.sentences()) if found.outlook is not None else (),
     )  # fmt: skip

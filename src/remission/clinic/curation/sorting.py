@@ -10,7 +10,7 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,9 @@ import numpy as np
 from remission.clinic.census.fingerprints import contents
 from remission.clinic.census.grouping import FIRST
 from remission.clinic.census.kept import ARCHIVED, DECLARED, MARKED, Marking, Source, read_part
-from remission.clinic.census.parts import explained, part_path, spans_in, sync_folder
+from remission.clinic.census.parts import explained, part_path, spans_in, sync_folder, write_whole
 from remission.clinic.census.units import Config
-from remission.clinic.curation.counting import COPY_REASON
+from remission.clinic.curation.counting import COPY_REASON, cells_in
 from remission.clinic.curation.rules import Rules
 from remission.corpus.reading import Takes
 from remission.corpus.spans import Span, sha256_of, stamp_of
@@ -31,6 +31,7 @@ from remission.numerics.arrays import Array, Floats, Words
 
 KEY = b"remission.curation"
 FLUSH = 32 << 20  # bytes of documents of a row group
+_DECIDING, _ARCHIVE = ".deciding.json", ".archive.npy"
 DECLARED_REASON = "declares that it is synthetic"
 MARKED_REASON = "watermarked"
 UNJUDGED_REASON = "not judged"
@@ -52,6 +53,30 @@ class Deciding:
     unjudged: bool
     id: str
 
+    def table(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "rules": self.rules.table(), "marking": None if self.marking is None else vars(self.marking),
+            "unjudged": self.unjudged, "id": self.id,
+        }  # fmt: skip
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> Deciding:
+        """What ``table`` gave."""
+        marking = table["marking"]
+        return cls(
+            Rules.of(table["rules"]), None if marking is None else Marking(**marking), table["unjudged"], table["id"]
+        )
+
+
+@dataclass(frozen=True)
+class Hashing:
+    """A file that several parts are of, to be hashed once: what it was in the census, and how it looks now."""
+
+    path: str
+    sha256: str
+    stamp: tuple[int, int]
+
 
 @dataclass(frozen=True)
 class Job:
@@ -60,10 +85,11 @@ class Job:
     Attributes:
         number: of the part in the order of the corpus; name: of it.
         first: number of its first document, in the census.
-        source: where rows are read from, this part alone.
+        source: where rows are read from, this part alone, without the archive.
         config: how documents were read; takes: what they are.
-        deciding: see there.
+        id: of the decisions, which lie in the folder: they may be large, and jobs are many.
         folder: where files go.
+        hashed: stamps of files that are known to be those of the census.
     """
 
     number: int
@@ -72,8 +98,9 @@ class Job:
     source: Source
     config: Config
     takes: Takes
-    deciding: Deciding
+    id: str
     folder: str
+    hashed: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def path(self, kind: str) -> Path:
         """Of the file of ``kept`` or ``dropped`` documents."""
@@ -108,6 +135,50 @@ class Sorted:
         return cls(**{**table, "dropped": Counter(table["dropped"])})
 
 
+def tell(folder: Path, deciding: Deciding, archive: Words) -> None:
+    """Put the decisions where workers find them; :func:`forget` takes them away."""
+    aside = folder / f".archive-{os.getpid()}.aside"
+    with explained(folder):
+        try:
+            with open(aside, "wb") as file:
+                np.save(file, archive)
+            os.replace(aside, folder / _ARCHIVE)
+        finally:
+            aside.unlink(missing_ok=True)
+    write_whole(folder / _DECIDING, json.dumps(deciding.table(), sort_keys=True))
+
+
+def forget(folder: Path) -> None:
+    """Take away what :func:`tell` put there."""
+    for name in (_ARCHIVE, _DECIDING):
+        (folder / name).unlink(missing_ok=True)
+
+
+@functools.lru_cache(maxsize=2)
+def _told(folder: str, identity: str) -> tuple[Deciding, Words]:
+    """The decisions and the archive, which stays on the disk: workers of a machine share it."""
+    try:
+        deciding = Deciding.of(json.loads((Path(folder) / _DECIDING).read_text(encoding="utf-8")))
+        archive = np.load(Path(folder) / _ARCHIVE, mmap_mode="r")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"'{folder}' cannot be read here ({type(error).__name__}). On a cluster, it must be a folder that all machines share."
+        ) from None
+    if deciding.id != identity:
+        raise StoreError(f"Another process is writing to '{folder}'. Wait for it, or choose another -o.")
+    return deciding, archive
+
+
+def hashed(file: Hashing) -> bool:
+    """Whether a file is the one of the census."""
+    return _sha256(file.path, file.stamp) == file.sha256
+
+
+def work(task: Job | Hashing) -> Any:
+    """What an engine is given to do."""
+    return hashed(task) if isinstance(task, Hashing) else sort(task)
+
+
 def sort(job: Job) -> Sorted:
     """Sort the documents of a part; a part that is sorted already is left as it is.
 
@@ -118,8 +189,9 @@ def sort(job: Job) -> Sorted:
     there = _found(job)
     if there is not None:
         return there
-    _, rows = next(read_part(job.source, job.deciding.marking))
-    weights, reasons = decided(job.deciding, rows, job.source.grouped)
+    deciding, archive = _told(job.folder, job.id)
+    _, rows = next(read_part(replace(job.source, archive=archive), deciding.marking))
+    weights, reasons = decided(deciding, rows, job.source.grouped)
     kept, dropped = _Writer(job.path("kept")), _Writer(job.path("dropped"))
     with kept, dropped:
         at = 0
@@ -142,7 +214,7 @@ def sort(job: Job) -> Sorted:
         found = Sorted(job.number, inside.size, float(inside.sum()), float((inside**2).sum()), counts, kept.bytes)
         if dropped.count:
             dropped.finish({})
-        kept.finish({"id": job.deciding.id, **found.table()})  # last: this file is the mark that the part is done
+        kept.finish({"id": job.id, **found.table()})  # last: this file is the mark that the part is done
     return found
 
 
@@ -160,7 +232,7 @@ def _found(job: Job) -> Sorted | None:
         raise StoreError(
             f"'{path}' is damaged ({type(error).__name__}). Delete it and run the same command again."
         ) from None
-    if told.pop("id") != job.deciding.id:
+    if told.pop("id") != job.id:
         raise StoreError(f"'{job.folder}' holds a curation with other settings. Choose another folder with -o.")
     return Sorted.of(told)
 
@@ -173,15 +245,12 @@ def decided(deciding: Deciding, rows: Any, grouped: bool) -> tuple[Floats, Array
     n = rows.table.num_rows
     weights, reasons = np.ones(n), np.full(n, "", object)
     score = np.asarray(rows.table.column("score").fill_null(np.nan).to_numpy(), float)
-    strata = np.asarray(rows.table.column("stratum").to_pylist(), np.str_)
-    kinds = np.asarray(rows.table.column("cell").to_pylist(), np.str_)
     judged = np.isfinite(score)
-    for stratum, kind in sorted(set(zip(strata[judged].tolist(), kinds[judged].tolist(), strict=True))):
-        here = judged & (strata == stratum) & (kinds == kind)
-        rule = deciding.rules.find(stratum, kind)
+    for cell, here in cells_in(rows.table, judged):
+        rule = deciding.rules.find(*cell)
         if rule is not None:
             weights[here] = rule.weight(score[here])
-            reasons[here & (weights == 0)] = rule.reason
+            reasons[here[weights[here] == 0]] = rule.reason
     if not deciding.unjudged:
         why = rows.table.column("reason").fill_null("").to_pylist()
         for place in np.flatnonzero(~judged):
@@ -197,7 +266,8 @@ def decided(deciding: Deciding, rows: Any, grouped: bool) -> tuple[Floats, Array
 def _documents(job: Job) -> Iterator[tuple[Span, Batch]]:
     """The documents of the part as they were read for the census."""
     for span in spans_in(part_path(job.source.folder, job.name)):
-        if _sha256(span.path, stamp_of(span.path)) != span.sha256:
+        stamp = stamp_of(span.path)
+        if job.hashed.get(span.path) != stamp and _sha256(span.path, stamp) != span.sha256:
             raise DataError(f"'{span.path}' was changed after the census. Run the census again, then curate.")
         for batch in read(span, job.config.reading, job.config.limits, job.takes):
             if len(batch):
