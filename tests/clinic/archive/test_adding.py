@@ -162,11 +162,11 @@ def test_what_is_held_does_not_grow_with_the_input(place: Path, monkeypatch: pyt
         return held
 
     peak(200)  # what is loaded once
-    growth = (peak(3000) - peak(1000)) / 2000
+    growth = (peak(1900) - peak(700)) / 1200
     assert growth < 300, f"{growth:.0f} bytes more for each item of 580"
     true_items = adding_module._Reading.items
     monkeypatch.setattr(adding_module._Reading, "items", lambda *given: iter(list(true_items(*given))))
-    assert (peak(2999) - peak(999)) / 2000 > 600  # all at once is seen
+    assert (peak(1899) - peak(699)) / 1200 > 600  # all at once is seen
 
 
 def test_a_file_that_changes_while_it_is_read(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

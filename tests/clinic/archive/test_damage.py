@@ -127,7 +127,7 @@ def verify_or_refuse(folder: Path) -> bool:
 
 
 def test_coarse_damage(whole: Path, tmp_path: Path) -> None:
-    mangles(whole, tmp_path / "mangled", 200, 1)
+    mangles(whole, tmp_path / "mangled", 120, 1)
 
 
 @pytest.mark.slow
