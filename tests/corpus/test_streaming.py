@@ -313,3 +313,14 @@ def test_pictures_with_a_limit_on_pixels(tmp_path: Path) -> None:
 def test_limits_that_are_none() -> None:
     with pytest.raises(SpecError, match="batch_rows"):
         Limits(batch_rows=0)
+
+
+def test_texts_stored_once_and_pointed_at_are_read_whatever_their_layout(tmp_path: Path) -> None:
+    texts = [text(n % 3) for n in range(20)]
+    for kind in (pa.string(), pa.large_string(), pa.string_view()):
+        column = pa.array(texts, kind).dictionary_encode()
+        path = tmp_path / f"{kind}.arrow"
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, pa.schema([("text", column.type)])) as stream:
+            stream.write_batch(pa.record_batch([column], names=["text"]))
+        (span,) = spans_of(str(path))
+        assert [item for batch in read(span) for item in batch.items.to_pylist()] == texts, kind

@@ -45,5 +45,6 @@ def mean(sample: Sample, values: Floats) -> Mean:
     kish = float(1 / (masses**2).sum())  # of the units: the size when the values say nothing
     variance = float((totals**2).sum()) * units / max(units - 1, 1)
     spread = max(square - value**2, 0.0)
-    size = spread / variance if variance > 1e-300 else kish
+    told_apart = variance > 1e-300 and spread > 1e-13 * square  # else all are alike, but for rounding
+    size = spread / variance if told_apart else kish
     return Mean(value, square, variance, min(max(size, 1.0), float(len(sample))), units)
