@@ -20,5 +20,5 @@ def test_values_that_are_all_alike_are_worth_their_units_whatever_rounding_leave
 def test_values_that_differ_a_little_are_not_taken_for_alike() -> None:
     values = 1.0 + 1e-5 * np.random.default_rng(2).standard_normal(400)
     found = mean(Sample.of(np.zeros(400)), values)
-    assert found.size == pytest.approx(399, rel=1e-6)
-    assert found.variance == pytest.approx(values.var(ddof=1) / 400, rel=1e-6)
+    assert found.size == pytest.approx(399, rel=1e-4)
+    assert found.variance == pytest.approx(values.var(ddof=1) / 400, rel=1e-4)
