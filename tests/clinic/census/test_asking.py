@@ -236,3 +236,28 @@ def test_what_a_column_declares() -> None:
     assert declared(batch, "g", None, "text").tolist() == expected  # type: ignore[arg-type]
     assert not declared(batch, "", None, "text").any()  # type: ignore[arg-type]
     assert Documents(["x"]).items
+
+
+def test_watermarks_added_later_need_another_folder(home: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers")
+    from remission.networks import vocabulary
+
+    vocabulary.train(["a text of some words, with a score of its own"] * 9, 270).save(str(tmp_path / "tokenizer.json"))
+    told_ = [{"name": "t", "kind": "kgw", "tokenizer": "tokenizer.json", "vocabulary": 270}]
+    (tmp_path / "p.json").write_text(json.dumps({"schema": "remission/watermark-profiles/1", "profiles": told_}))
+    ask(home, tmp_path / "out")
+    question = Question(home / "cal", profiles=tmp_path / "p.json", keys=("public",))
+    with pytest.raises(StoreError, match="another detector or other watermarks.*scored again"):
+        ask(home, tmp_path / "out", question)
+    found = ask(home, tmp_path / "new", question)
+    document = found.document()
+    assert document["watermarks"]["tested"] == 400
+    assert document["asked"]["watermarks"] is True
+    again = reopen(tmp_path / "new").document()
+    assert (again["watermarks"], again["asked"], again["notes"]) == (
+        document["watermarks"], document["asked"], document["notes"],
+    )  # fmt: skip
+    assert b"15485863" not in (tmp_path / "new" / "answer.json").read_bytes()
+    other = ask(home, tmp_path / "new", replace(question, rate=0.2))
+    assert other.census.found_done == len(found.census.manifest.parts)
+    assert other.document()["watermarks"]["rate"] == 0.2

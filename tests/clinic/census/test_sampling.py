@@ -185,7 +185,7 @@ def test_how_many_documents_there_are(rate: float, strata: Any, files: float, tm
     n = where.size
     kind = np.array(["source=a", "source=b"])[(rng.random(n) < 0.3).astype(int)]
     value, hits, errors = [], {WHOLE: 0, "source=a": 0}, []
-    repeats = 120
+    repeats = 80
     for seed in range(repeats):
         # unless files are drawn, contents come 1 to 3 times, in both strata
         number = np.arange(n) if clustered else np.arange(n) // 2
@@ -205,7 +205,7 @@ def test_how_many_documents_there_are(rate: float, strata: Any, files: float, tm
     for count in hits.values():
         assert binomtest(count, repeats, 0.95).pvalue > 0.001, hits
     if not clustered:
-        assert np.mean(errors) == pytest.approx(np.std(value), rel=0.25)
+        assert np.mean(errors) == pytest.approx(np.std(value), rel=0.3)
 
 
 def test_the_number_of_documents_of_all_and_of_one_file() -> None:

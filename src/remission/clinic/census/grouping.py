@@ -37,6 +37,7 @@ class Groups:
         clusters: groups of two or more different contents that are near-duplicates; ``clustered``: contents in them;
             ``largest``: of the largest.
         sha256: of what they say of all documents in order, however these are cut into parts.
+        files: SHA-256 over those of the files of groups.
     """
 
     documents: int
@@ -45,6 +46,7 @@ class Groups:
     clustered: int
     largest: int
     sha256: str
+    files: str
 
     def table(self) -> dict[str, Any]:
         """As plain values."""
@@ -99,17 +101,17 @@ def group(
                 link(parents, keys, things)
     cluster = clusters(parents)
     del parents
-    digest = _Digest()
+    digest, files = _Digest(), hashlib.sha256()
     for place, name in enumerate(names):
         here = slice(ends[place], ends[place + 1])
         digest.add(copy[here], cluster[here])
-        _write(group_path(folder, name), copy[here], cluster[here])
+        files.update(_write(group_path(folder, name), copy[here], cluster[here]))
     # contents, not copies of them, are what near-duplicates are counted in
     sizes_of = np.bincount(cluster[copy == FIRST], minlength=n)
     many = sizes_of > 1
     return Groups(
         n, int((copy != FIRST).sum()) if n else 0, int(many.sum()), int(sizes_of[many].sum()),
-        int(sizes_of.max()) if n else 0, digest.hex(),
+        int(sizes_of.max()) if n else 0, digest.hex(), files.hexdigest(),
     )  # fmt: skip
 
 
@@ -210,8 +212,8 @@ def _keys(folder: Path, names: Sequence[str], band: str, n: int) -> Iterator[tup
         yield keys[:found], things[:found]
 
 
-def _write(path: Path, copy: Any, cluster: Integers) -> None:
-    """Write a file of groups aside and rename it."""
+def _write(path: Path, copy: Any, cluster: Integers) -> bytes:
+    """Write a file of groups aside and rename it; its SHA-256."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -223,10 +225,12 @@ def _write(path: Path, copy: Any, cluster: Integers) -> None:
             pq.write_table(rows, aside, compression="zstd", write_page_checksum=True)
             with open(aside, "rb+") as file:
                 os.fsync(file.fileno())
+                sha256 = hashlib.file_digest(file, "sha256").digest()
             os.replace(aside, path)
             sync_folder(path.parent)
         finally:
             aside.unlink(missing_ok=True)
+    return sha256
 
 
 def read_groups(folder: Path, name: str) -> tuple[Any, Integers]:
@@ -245,12 +249,14 @@ def read_groups(folder: Path, name: str) -> tuple[Any, Integers]:
         ) from None
 
 
-def hash_of_groups(folder: Path, names: Sequence[str]) -> str:
-    """The hash over the groups as they are now; empty where a file is missing or damaged."""
-    digest = _Digest()
+def are_whole(folder: Path, names: Sequence[str], groups: Groups) -> bool:
+    """Whether the files of groups are those that were written, and say what they said."""
+    digest, files = _Digest(), hashlib.sha256()
     try:
         for name in names:
+            with open(group_path(folder, name), "rb") as file:
+                files.update(hashlib.file_digest(file, "sha256").digest())
             digest.add(*read_groups(folder, name))
-    except StoreError:
-        return ""
-    return digest.hex()
+    except (StoreError, OSError):
+        return False
+    return (digest.hex(), files.hexdigest()) == (groups.sha256, groups.files)

@@ -23,7 +23,7 @@ from typing import Any, cast
 import numpy as np
 
 from remission import __version__
-from remission.clinic.census.grouping import Groups, group, hash_of_groups, in_order
+from remission.clinic.census.grouping import Groups, are_whole, group, in_order
 from remission.clinic.census.kept import Kept, Source, read_kept
 from remission.clinic.census.manifest import ANSWER, NAME, SIGNATURE, Manifest, read_manifest, write_manifest
 from remission.clinic.census.parts import explained, write_whole
@@ -154,7 +154,7 @@ def _groups(folder: Path, manifest: Manifest, config: Config) -> Groups | None:
         before = None
     if before is not None and (before.parts, before.order) == (manifest.parts, manifest.order):
         known = before.groups
-        if known is None or hash_of_groups(folder, manifest.order) == known.sha256:
+        if known is None or are_whole(folder, manifest.order, known):
             return known
     for name in (SIGNATURE, ANSWER, NAME):
         (folder / name).unlink(missing_ok=True)
