@@ -85,6 +85,8 @@ def show(found: Any) -> None:
     click.echo(
         f"corpus: {counts['in']:,} in = {counts['kept']:,} kept + {counts['dropped']:,} dropped + {counts['quarantined']:,} set aside"
     )
+    if found.left_out:
+        click.echo(f"{found.left_out:,} rows were left out of the census on request and are in none of these numbers")
     for reason, count in found.reasons.items():
         click.echo(f"  dropped, {reason}: {count:,}")
     click.echo(f"synthetic share of the whole: {_share(found.before)} before, {_share(found.after)} after")

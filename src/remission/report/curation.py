@@ -147,6 +147,10 @@ def _account(document: Mapping[str, Any]) -> Section:
         f"Every row of the census is accounted for: {counts['in']:,} in = {counts['kept']:,} kept + {counts['dropped']:,} dropped + "
         f"{counts['quarantined']:,} set aside, which could not be read and are listed by the census."
     )
+    if document.get("left_out"):
+        text += (
+            f" {many(document['left_out'], 'row')} that the census was asked to leave out are in none of these numbers."
+        )
     if counts["in"] != counts["kept"] + counts["dropped"] + counts["quarantined"]:
         raise ValueError("kept, dropped and set aside are not what came in")
     reasons = sorted(document["reasons"].items(), key=lambda pair: (-pair[1], pair[0]))

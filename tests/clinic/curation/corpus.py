@@ -71,8 +71,9 @@ def census(detector_: Path, source: Path, folder: Path, by: tuple[str, ...] = ("
     """The census of a corpus, in small units."""
     judge = detecting.load_calibrated(detector_)
     columns = tuple(name for name in judge.strata.by if name not in ("length", "domain"))
+    fields = more.pop("fields", Fields(columns=columns))
     asked = {name: more.pop(name) for name in ("archive", "certified", "profiles", "keys") if name in more}
-    config = Config(Fields(columns=columns), by, size=more.pop("size", 60_000), declared="generator", **more)
+    config = Config(fields, by, size=more.pop("size", 60_000), declared=more.pop("declared", "generator"), **more)
     return take_census([source], Question(detector_, **asked), folder, config, inline)
 
 

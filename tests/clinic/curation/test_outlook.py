@@ -11,11 +11,11 @@ import pytest
 from remission.clinic.curation import _outlook_loops as loops
 from remission.clinic.curation import _outlook_sample as samples
 from remission.clinic.curation import _outlook_sharp as sharp
-from remission.theory.type_survival_fresh import alive, limit, weights
 from remission.clinic.curation.outlook import outlook
 from remission.errors import DataError, SpecError, StoreError
 from remission.estimate import Estimate
 from remission.report.outlook import build, section, write_page
+from remission.theory.type_survival_fresh import alive, limit, weights
 from tests.battery import assert_agrees, measure
 
 

@@ -88,6 +88,8 @@ def cells_in(table: Any, chosen: Booleans) -> Iterator[tuple[tuple[str, str], In
     names = [one.dictionary.to_pylist() for one in coded]
     stratum, kind = (one.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64) for one in coded)
     places = np.flatnonzero(chosen)
+    if not places.size:
+        return
     code = (stratum * max(1, len(names[1])) + kind)[places]
     order = np.argsort(code, kind="stable")
     found, starts = np.unique(code[order], return_index=True)

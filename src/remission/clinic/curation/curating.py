@@ -122,6 +122,7 @@ class Curation:
         outlook: what the lab predicts; None: there was too little to predict from.
         told: why not.
         warnings: for the reader.
+        left_out: rows that the census was asked to leave out; they are in none of the counts.
     """
 
     folder: Path
@@ -138,13 +139,14 @@ class Curation:
     outlook: Outlook | None
     told: str = ""
     warnings: tuple[str, ...] = field(default=())
+    left_out: int = 0
 
     def document(self) -> dict[str, Any]:
         """The fields of ``curate --json``."""
         rules = self.rules.table()
         return {
             "folder": str(self.folder), **self.wish.table(), "before": self.before.table(), "after": self.after.table(),
-            "strata": self.residual.table()["rows"], "accounting": dict(self.counts), "reasons": dict(self.reasons),
+            "strata": self.residual.table()["rows"], "accounting": dict(self.counts), "left_out": self.left_out, "reasons": dict(self.reasons),
             "known": counting.table(self.counted), "weight": self.weight, "effective": self.effective,
             "facts": rules["facts"], "rules": rules["rules"], "notes": [*self.rules.notes, *([self.told] if self.told else [])],
             "outlook": None if self.outlook is None else self.outlook.document(), "warnings": list(self.warnings),
@@ -325,9 +327,8 @@ def _found(
         raise DataError(
             f"{receipt.kept - kept - dropped} documents of the census are unaccounted for. Run the census again."
         )
-    reasons.update(receipt.dropped)
-    counts = {
-        "in": account["in"], "kept": kept, "dropped": dropped + account["dropped"], "quarantined": account["quarantined"],
+    counts = {  # what was left out of the census on request is no document of it
+        "in": account["in"] - account["dropped"], "kept": kept, "dropped": dropped, "quarantined": account["quarantined"],
     }  # fmt: skip
     weight, squares = sum(one.weight for one in done), sum(one.squares for one in done)
     before = _with_known(
@@ -340,7 +341,7 @@ def _found(
     )
     return Curation(
         folder, wish, rules, counted, left, before, after, counts, dict(reasons.most_common()), weight,
-        weight**2 / squares if squares else 0.0, seen, told, tuple(_warnings(counted, counts, wish, weight)),
+        weight**2 / squares if squares else 0.0, seen, told, tuple(_warnings(counted, counts, wish)), account["dropped"],
     )  # fmt: skip
 
 
@@ -355,7 +356,7 @@ def _with_known(share: Estimate, weight: float, human: float, synthetic: float, 
     return replace(mixed([size / total for size, _ in parts], [part for _, part in parts]), method=share.method)
 
 
-def _warnings(counted: Counted, counts: Mapping[str, int], wish: Wish, weight: float) -> Iterator[str]:
+def _warnings(counted: Counted, counts: Mapping[str, int], wish: Wish) -> Iterator[str]:
     left = sum(counted.unjudged.values())
     if left and wish.unjudged == "keep":
         yield (
