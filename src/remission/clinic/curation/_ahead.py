@@ -10,7 +10,7 @@ import numpy as np
 
 from remission.clinic.curation.outlook import Outlook, outlook
 from remission.clinic.curation.sorting import KEY
-from remission.errors import DataError, SpecError
+from remission.errors import DataError, SpecError, StoreError
 from remission.estimate import Estimate
 
 Progress = Callable[[float, float], None]
@@ -45,7 +45,7 @@ def ahead(
             texts, before, after, generations, tokens=words, temperature=temperature, simulate=simulate, seed=seed,
             progress=progress,
         )  # fmt: skip
-    except (DataError, SpecError) as error:  # the training set is made, and is worth telling of without it
+    except (DataError, SpecError, StoreError) as error:  # the training set is made, and is worth telling of without it
         return None, f"The lab predicts nothing: {error}"
     return found, ""
 

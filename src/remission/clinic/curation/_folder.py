@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import math
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ def check_free(folder: Path) -> None:
         raise StoreError(f"'{folder}' is a file. Choose another folder with -o.")
     with explained(folder):
         strange = folder.exists() and not (folder / "asked.json").is_file() and any(map(_strange, folder.iterdir()))
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise StoreError(
+            f"'{folder}' cannot be written: '{there}' is no folder, or not yours. Choose another folder with -o."
+        )
     if strange:
         raise StoreError(f"'{folder}' is not empty and holds no curation. Choose another folder with -o.")
 
