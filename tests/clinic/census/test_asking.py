@@ -247,7 +247,7 @@ def test_watermarks_added_later_need_another_folder(home: Path, tmp_path: Path) 
     (tmp_path / "p.json").write_text(json.dumps({"schema": "remission/watermark-profiles/1", "profiles": told_}))
     ask(home, tmp_path / "out")
     question = Question(home / "cal", profiles=tmp_path / "p.json", keys=("public",))
-    with pytest.raises(StoreError, match="another detector or other watermarks.*scored again"):
+    with pytest.raises(StoreError, match=r"another detector or other watermarks.*scored again"):
         ask(home, tmp_path / "out", question)
     found = ask(home, tmp_path / "new", question)
     document = found.document()

@@ -76,6 +76,7 @@ def test_flags_and_clusters_are_those_of_a_slow_twin(
     with pytest.MonkeyPatch.context() as patch:
         if ranges:
             patch.setattr(grouping, "AT_ONCE", 2)
+            patch.setattr(grouping, "READ_AT_ONCE", 5 * len(documents) if len(documents) % 2 else 0)
         found = group(folder, names, near, rate)
     read = [read_groups(folder, name) for name in names]
     flags = np.concatenate([copy for copy, _ in read]).tolist() if read else []

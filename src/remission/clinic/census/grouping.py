@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from remission.numerics.linking import clusters, link
 
 FIRST, FIRST_HERE, COPY = 0, 1, 2  # of its content in the census; in its stratum only; neither
 AT_ONCE = 1 << 23  # keys of a column that are sorted at once
+READ_AT_ONCE = 1 << 21  # keys of several columns that are read at once
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ def group(
     n = int(ends[-1])
     copy, parents = _copies(folder, names, n, probability)
     if near:
-        for band in BAND_NAMES:
-            for keys, things in _keys(folder, names, band, n):
+        for some in _together(n):
+            for keys, things in _keys(folder, names, some, n):
                 link(parents, keys, things)
     cluster = clusters(parents)
     del parents
@@ -187,16 +188,25 @@ def _copies(folder: Path, names: Sequence[str], n: int, probability: Callable[[s
     return copy, first
 
 
-def _keys(folder: Path, names: Sequence[str], band: str, n: int) -> Iterator[tuple[Words, Integers]]:
-    """Keys of a band with the documents they are of; of very many, those of a range of keys after the other."""
+def _together(n: int) -> Iterator[Sequence[str]]:
+    """Bands that are read at once: of few documents all, for opening a part takes longer than reading it."""
+    count = max(1, READ_AT_ONCE // max(1, n))
+    for first in range(0, len(BAND_NAMES), count):
+        yield BAND_NAMES[first : first + count]
+
+
+def _keys(folder: Path, names: Sequence[str], some: Sequence[str], n: int) -> Iterator[tuple[Words, Integers]]:
+    """Keys of some bands with the documents they are of; of very many, those of a range of keys after the other."""
     parts = max(1, -(-n // AT_ONCE))
     edges = [2**64 * place // parts for place in range(parts + 1)]
-    for low, high in pairwise(edges):
+    held = [_kept(folder, name, some) for name in names] if len(some) > 1 else None
+    for band, (low, high) in product(some, pairwise(edges)):
         keys = np.empty(n // parts, np.uint64)
         things: Any = np.empty(n // parts, np.uint32 if n < 2**32 else np.int64)  # half as large where that will do
         at = found = 0
-        for name in names:
-            column = _kept(folder, name, [band]).column(band).combine_chunks()
+        for place, name in enumerate(names):
+            rows = _kept(folder, name, [band]) if held is None else held[place]
+            column = rows.column(band).combine_chunks()
             known = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False)) + at
             values = column.drop_null().to_numpy().astype(np.uint64)
             if parts > 1:
