@@ -177,7 +177,7 @@ def test_the_checks_see_a_wrong_number(check: Any, change: Any) -> None:
 def test_policies_are_said_in_words_and_numbers() -> None:
     weighed, capped = (html.unescape(page_of(of_sources(policy))) for policy in ("weigh", "cap"))
     assert "Of what is kept by weight 5.5 % are" in weighed
-    assert "the weights take as much as about 32 human documents" in weighed
+    assert "the weights take away about 32 human documents" in weighed
     assert "worth 3,000 documents of equal weight" in weighed
     steps = tables(page_of(of_sources("weigh")))["weights-by-score"]
     assert [one["weight"] for one in steps[:3]] == ["1", "0.25", "0"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from remission.cli import _detect
+from remission.cli import _census, _detect
 from remission.cli import _output as out
 
 SHOWN = 40  # strata on a terminal
@@ -32,6 +32,8 @@ SHOWN = 40  # strata on a terminal
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes on this machine.")
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
 @click.option("--address", default="auto", show_default=True, help="Of the Ray cluster.")
+@click.option("--deadline", type=float, default=1800.0, show_default=True, help="Seconds a unit may take.")
+@click.option("--memory", type=int, default=4096, show_default=True, help="MiB a worker may hold.")
 @click.option("--seed", default=0, show_default=True, help="Of the sample that the lab looks at.")
 @click.option("--html", type=click.Path(path_type=Path), help="Also write a page.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -42,18 +44,13 @@ def command(census: Path, output: Path, as_json: bool, **options: Any) -> None:
     card. Printed are the synthetic share before and after, with intervals, and what the lab predicts that the training set
     does to the next generations of models. Stopped at any moment, the same command goes on.
     """
-    from remission.clinic.census.running import GUARD
-    from remission.clinic.curation.curating import Wish, curate, local, read_record
-    from remission.engines import ray
+    from remission.clinic.curation.curating import Wish, curate, read_record
 
     asked = ("policy", "fdr", "cap", "unjudged", "generations", "temperature", "simulate", "level", "name", "licences", "creators", "seed")  # fmt: skip
     wish = Wish(**{name: options[name] for name in asked})
-    engine = local(options["workers"])
-    if options["engine"] == "ray":
-        engine = lambda function, tasks: ray.supervise(function, tasks, options["address"], GUARD)  # noqa: E731
     quiet = as_json or not wish.simulate
     with out.progress("curate", quiet=as_json) as progress, out.progress("simulate", quiet=quiet) as looking:
-        found = curate(census, output, wish, engine, progress, looking)
+        found = curate(census, output, wish, _census.engine_of(options), progress, looking)
     if options["html"] is not None:
         from remission.report.curation import write_page
 
@@ -66,13 +63,15 @@ def command(census: Path, output: Path, as_json: bool, **options: Any) -> None:
 
 def show(found: Any) -> None:
     """Shares before and after, what became of documents, and what the lab predicts."""
+    strata = found.residual.rows
+    strata = strata[:1] if [row.stratum for row in strata[1:]] == [strata[0].stratum] else strata  # none were asked for
     rows = [
         [
             row.stratum, _share(row.before), _share(row.after), f"{row.documents:,.0f}", f"{row.weight:,.0f}",
             f"{row.human_lost.value:,.0f}" if row.human_lost.value == row.human_lost.value
             else f"{row.human_lost.low:,.0f} to {row.human_lost.high:,.0f}",
         ]
-        for row in found.residual.rows[: 1 + SHOWN]
+        for row in strata[: 1 + SHOWN]
     ]  # fmt: skip
     level = f"{100 * found.residual.level:g} %"
     columns = ["of", f"synthetic before ({level})", "after", "judged", "kept (weight)", "human lost"]

@@ -60,9 +60,9 @@ def _left(document: Mapping[str, Any], rows: Sequence[Stratum]) -> Section:
     told = []
     judged = [row for row in rows[1:] if row.after.known]
     if len(judged) > 1:
-        most, least = max(judged, key=lambda row: row.after.high), min(judged, key=lambda row: row.after.high)
-        told.append(Finding("Most may be left in", f"{cut(most.name, 80)}: {_share(most.after)}."))
-        told.append(Finding("Least may be left in", f"{cut(least.name, 80)}: {_share(least.after)}."))
+        most = max(judged, key=lambda row: row.after.high)
+        luck = " It was picked for looking worst, so it is likely to be better." if len(judged) > 5 else ""
+        told.append(Finding("Most may be left in", f"{cut(most.name, 80)}: {_share(most.after)}.{luck}"))
     gone = [row.name for row in rows[1:] if not row.weight]
     if gone:
         names = ", ".join(cut(name, 60) for name in gone[:3]) + (

@@ -54,8 +54,8 @@ def pairs(rows: Sequence[Pair], title: str, identity: str) -> Markup:
         identity: prefix of element ids, unique in the page.
     """
     axis = share_axis([share for row in rows for share in (row.before, row.after)])
-    wide = _drawing(rows, axis, title, f"{identity}-w", "wide", (760, 230, 150, 92, 34))
-    return wide + _drawing(rows, axis, title, f"{identity}-n", "narrow", (400, 124, 136, 0, 17))
+    wide = _drawing(rows, axis, title, f"{identity}-w", "wide", (760, 236, 150, 92, 28))
+    return wide + _drawing(rows, axis, title, f"{identity}-n", "narrow", (400, 128, 136, 0, 15))
 
 
 def _drawing(
@@ -68,7 +68,8 @@ def _drawing(
     def x(share: float) -> float:
         return left + (right - left) * min(max(share / axis.high, 0.0), 1.0)
 
-    parts = [f'<text x="4" y="16">of</text><text x="{right + 14}" y="16">share (interval)</text>']
+    clip = f'<clipPath id="{identity}-c"><rect x="0" y="0" width="{names + 2}" height="{floor}"/></clipPath>'
+    parts = [clip, f'<text x="4" y="16">of</text><text x="{right + 14}" y="16">share (interval)</text>']
     if counts:
         parts.append(f'<text x="{width - 4}" y="16" text-anchor="end">documents</text>')
     parts += [f'<rect class="stripe" x="0" y="{HEAD + ROW * k}" width="{width}" height="{ROW}" fill="#f6f7f8"/>' for k in range(0, len(rows), 2)]  # fmt: skip
@@ -79,7 +80,7 @@ def _drawing(
         ink = f'class="ink" fill="{palette.INK}"{strong}'
         parts.append(
             f"<g><title>{escape(row.words)}</title>"
-            f'<text {ink} x="4" y="{y + 4.5:.1f}">{escape(cut(row.name, letters))}</text>'
+            f'<text {ink} x="4" y="{y + 4.5:.1f}" clip-path="url(#{identity}-c)">{escape(cut(row.name, letters))}</text>'
             f"{_mark(row.before, x, y - _APART, False)}{_mark(row.after, x, y + _APART, True)}"
             f'<text x="{right + 14}" y="{y - _APART + 4.5:.1f}">{escape(written(row.before))}</text>'
             f'<text {ink} x="{right + 14}" y="{y + _APART + 4.5:.1f}">{escape(row.told)}</text>'

@@ -100,7 +100,7 @@ def headline(document: Mapping[str, Any], rows: Sequence[Stratum]) -> str:
     if document["policy"] != "weigh":
         return f"{first} {second} {price}, with them {lost}."
     worth = f"What is kept is worth {amount(number(document['effective']))} documents of equal weight."
-    return f"{first} {second} {price}, and the weights take as much as {lost}. {worth}"
+    return f"{first} {second} {price}, and the weights take away {lost}. {worth}"
 
 
 def _between(share: Interval) -> str:

@@ -41,14 +41,14 @@ def writing(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise StoreError(f"Another process is writing to '{folder}'. Wait for it, or choose another -o.") from None
-        for path in folder.rglob(".*.aside"):
+        for path in folder.rglob("*.aside"):
             path.unlink(missing_ok=True)
         yield
 
 
 def _strange(path: Path) -> bool:
     """Whether a file is none of those that a run leaves which was stopped before it had begun."""
-    return path.name != ".lock" and not (path.name.startswith(".") and path.name.endswith(".aside"))
+    return path.name != ".lock" and not (path.name.endswith(".aside"))
 
 
 def finite(value: Any) -> Any:

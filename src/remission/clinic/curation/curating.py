@@ -118,7 +118,7 @@ class Curation:
         residual: synthetic share before and after among judged documents of unknown origin, by stratum.
         before, after: the same of the whole corpus with what is known of it; unjudged documents apart.
         counts: documents ``in, kept, dropped, quarantined``; reasons: of dropped ones.
-        weight: sum of weights; effective: independent documents they are worth.
+        weight: sum of weights; effective: documents of equal weight they are worth (Kish), near-duplicates as any other.
         outlook: what the lab predicts; None: there was too little to predict from.
         told: why not.
         warnings: for the reader.
@@ -308,7 +308,11 @@ def _hashed(jobs: Sequence[Job], engine: Engine) -> list[dict[str, tuple[int, in
     parts = Counter(path for every in spans for path in {span.path for span in every})
     files = {span.path: Hashing(span.path, span.sha256, span.stamp) for every in spans for span in every}
     for file, same in engine(work, [file for path, file in files.items() if parts[path] > 1]):
-        if same is not True:
+        if isinstance(same, Lost):
+            raise DataError(
+                f"'{file.path}' could not be hashed: {same.said}. The same command tries again; give it more time (--deadline)."
+            )
+        if not same:
             raise DataError(f"'{file.path}' was changed after the census. Run the census again, then curate.")
     return [{span.path: span.stamp for span in every if parts[span.path] > 1} for every in spans]
 
