@@ -81,7 +81,7 @@ def test_intervals_cover_with_near_duplicates_and_not_without_them(tmp_path: Pat
 
 @pytest.mark.slow
 def test_intervals_cover_with_near_duplicates_over_many_corpora(tmp_path: Path) -> None:
-    hits, _ = coverage(tmp_path, 1000, "near")
+    hits, _ = coverage(tmp_path, 1000, "near", 400)
     assert 930 <= hits <= 980, hits
     wrong, _ = coverage(tmp_path, 200, "none")
     assert wrong < 150, wrong
