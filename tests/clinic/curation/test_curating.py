@@ -143,33 +143,6 @@ def test_the_same_call_goes_on_where_it_stopped(place: Path, tmp_path: Path, mon
         curate(place / "census", tmp_path / "out", Wish("cap", cap=0.2, generations=1), inline)
 
 
-@pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_a_crash_while_a_file_is_written_leaves_none_of_it(
-    place: Path, call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wish = Wish("exclude", generations=1)
-    curate(place / "census", tmp_path / "whole", wish, inline)
-    real = getattr(sorting.os, call)
-    for crash in range(1, 6):
-        calls = 0
-
-        def failing(*given: Any, stop: int = crash) -> Any:
-            nonlocal calls
-            calls += 1
-            if calls == stop:
-                raise OSError(28, "No space left on device")
-            return real(*given)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(sorting.os, call, failing)
-            with pytest.raises(StoreError):
-                curate(place / "census", tmp_path / "out", wish, inline)
-        assert not list((tmp_path / "out").rglob("*.aside"))
-    curate(place / "census", tmp_path / "out", wish, inline)
-    for path in sorted((tmp_path / "whole").rglob("*.parquet")):
-        assert path.read_bytes() == (tmp_path / "out" / path.relative_to(tmp_path / "whole")).read_bytes()
-
-
 def test_documents_of_the_archive_are_kept_whatever_they_score(place: Path, tmp_path: Path) -> None:
     from remission.clinic.census.asking import reopen
     from remission.clinic.curation import curating

@@ -88,7 +88,7 @@ NAMELESS = ("a.wet", "texts")  # such files hold no columns
 
 def made(place: Path, source: Path, folder: Path, **more: Any) -> dict[str, list[Any]]:
     """Census and curation of files: text -> reason, weight, for every document of the training set and beside it."""
-    census(place / "cal", source, folder / "census", size=20_000, **more)
+    census(place / "cal", source, folder / "census", size=more.pop("size", 20_000), **more)
     found = curate(folder / "census", folder / "out", WISH, inline)
     assert check_card(folder / "out") == []
     assert found.counts["kept"] + found.counts["dropped"] == found.counts["in"]
@@ -115,7 +115,7 @@ def test_documents_are_found_again_in_every_kind_of_file(
 ) -> None:
     (tmp_path / "in").mkdir()
     WRITERS[name](tmp_path / "in" / name, DOCUMENTS)
-    more: dict[str, Any] = {"by": (), "fields": Fields(domain_is="news")} if name in NAMELESS else {}
+    more: dict[str, Any] = {"by": (), "size": 60_000, "fields": Fields(domain_is="news")} if name in NAMELESS else {}
     seen = made(place, tmp_path / "in", tmp_path, **more)
     assert {text: len(reasons) for text, reasons in seen.items()} == {
         text: len(reasons) for text, reasons in plain.items()
@@ -134,13 +134,30 @@ def test_files_of_many_kinds_make_one_training_set(place: Path, plain: dict[str,
         WRITERS["a" + name[1:]](tmp_path / "in" / name, DOCUMENTS[step * k : step * (k + 1)])
     (tmp_path / "in" / "broken.jsonl").write_text("{broken\n{again")
     (tmp_path / "in" / "empty.csv").write_text("")
-    census(place / "cal", tmp_path / "in", tmp_path / "census", size=1)
+    census(place / "cal", tmp_path / "in", tmp_path / "census", size=4_000)
     found = curate(tmp_path / "census", tmp_path / "out", WISH, inline)
     assert check_card(tmp_path / "out") == []
     assert found.counts["quarantined"] == 3
     assert found.counts["kept"] + found.counts["dropped"] == len(DOCUMENTS)
     kept = {row["text"] for path in (tmp_path / "out" / "kept").iterdir() for row in pq.read_table(path).to_pylist()}
     assert kept == {text for text, reasons in plain.items() if "" in reasons}
+
+
+def test_what_a_copy_declares_is_known_of_the_first(place: Path, tmp_path: Path) -> None:
+    """The first copy of a text is kept, and its later copy says that it is synthetic: then all of them go."""
+    plain = [row for row in DOCUMENTS if row["id"].startswith("human-") and row["id"][6:].isdigit()][:20]
+    copies = [{**row, "id": f"{row['id']}-said", "generator": "gpt-x"} for row in plain]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_bytes(lines(DOCUMENTS))
+    (tmp_path / "in" / "b.jsonl").write_bytes(lines(copies))
+    census(place / "cal", tmp_path / "in", tmp_path / "census", size=20_000)
+    found = curate(tmp_path / "census", tmp_path / "out", WISH, inline)
+    kept = {row["text"] for path in (tmp_path / "out" / "kept").iterdir() for row in pq.read_table(path).to_pylist()}
+    assert not kept & {row["text"] for row in plain}
+    assert found.reasons[sorting.DECLARED_COPY_REASON] == 20
+    assert found.counted.declared == 20 + found.reasons[sorting.DECLARED_REASON]
+    whole = found.residual.whole
+    assert whole.documents == found.counted.documents == sum(cell.n for cell in found.counted.cells)
 
 
 def test_documents_that_were_left_out_on_request_stay_out(place: Path, tmp_path: Path) -> None:
@@ -246,7 +263,11 @@ def test_a_file_is_hashed_once_however_many_parts_it_has(
     seen.clear()
     curate(parts / "of-parts", tmp_path / "out", WISH, forgetful)
     assert seen == [], "what is sorted is not read again"
-    assert not [path.name for path in (tmp_path / "out").iterdir() if path.name in (".deciding.json", ".archive.npy")]
+    assert not [
+        path.name
+        for path in (tmp_path / "out").iterdir()
+        if path.name in (".deciding.json", ".archive.npy", ".said.npy")
+    ]
 
 
 def test_jobs_stay_small_with_a_large_archive_and_many_rules(

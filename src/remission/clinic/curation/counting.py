@@ -12,7 +12,7 @@ import numpy as np
 from remission.calibration.calibrated import Calibrated
 from remission.clinic.census.asking import Finding
 from remission.clinic.census.grouping import FIRST
-from remission.clinic.census.kept import ARCHIVED, DECLARED, MARKED, OPEN, WHOLE, read_part
+from remission.clinic.census.kept import ARCHIVED, DECLARED, MARKED, OPEN, WHOLE, Marking, Rows, Source, read_part
 from remission.clinic.census.receipts import bin_values, bins_of
 from remission.clinic.census.running import source_of
 from remission.clinic.curation.cells import Cell
@@ -33,6 +33,7 @@ class Counted:
         copies: documents with the content of an earlier one.
         declared, archived, marked: documents of known origin.
         unjudged: documents nothing is said of, by reason.
+        said: (k,) contents of which a later copy declares that they are synthetic, ascending, see :func:`words`.
     """
 
     cells: tuple[Cell, ...]
@@ -42,6 +43,7 @@ class Counted:
     archived: int
     marked: int
     unjudged: Counter[str]
+    said: Words
 
 
 def count(finding: Finding, calibrated: Calibrated, archive: Words) -> Counted:
@@ -59,14 +61,17 @@ def count(finding: Finding, calibrated: Calibrated, archive: Words) -> Counted:
     known: Counter[int] = Counter()
     copies, unjudged = 0, Counter[str]()
     source = source_of(finding.census.folder, finding.census.manifest, archive, finding.question.rate)
+    declared = any(stratum.declared for stratum in finding.census.receipt.strata.values())
+    said = _said(source) if declared and source.grouped else np.empty(0, np.uint64)
     for _, rows in read_part(source, finding.kept.marking):
         once = rows.copy == FIRST
         copies += int((~once).sum())
-        known += Counter(rows.known[once & (rows.known != OPEN)].tolist())
+        origin = known_of(rows, said)
+        known += Counter(origin[once & (origin != OPEN)].tolist())
         score = np.asarray(rows.table.column("score").fill_null(np.nan).to_numpy(), float)
-        judged = once & (rows.known == OPEN) & np.isfinite(score)
+        judged = once & (origin == OPEN) & np.isfinite(score)
         why = np.asarray(rows.table.column("reason").fill_null("").to_pylist(), np.str_)
-        unjudged += Counter(why[once & (rows.known == OPEN) & ~judged].tolist())
+        unjudged += Counter(why[once & (origin == OPEN) & ~judged].tolist())
         for cell, here in cells_in(rows.table, judged):
             found, counts = np.unique(bins_of(score[here]), return_counts=True)
             bins.setdefault(cell, Counter()).update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
@@ -79,7 +84,30 @@ def count(finding: Finding, calibrated: Calibrated, archive: Words) -> Counted:
         for (stratum, kind), counts in sorted(bins.items())
     )
     n = int(sum(cell.n for cell in cells))
-    return Counted(cells, n, copies, known[DECLARED], known[ARCHIVED], known[MARKED], unjudged)
+    return Counted(cells, n, copies, known[DECLARED], known[ARCHIVED], known[MARKED], unjudged, said)
+
+
+def _said(source: Source) -> Words:
+    """Contents that a copy declares to be synthetic: what is known of one of them is known of all, also of the first."""
+    found = [np.empty(0, np.uint64)]
+    for _, rows in read_part(source, None):
+        here = (rows.copy != FIRST) & (rows.known == DECLARED)
+        found.append(words(rows.table)[here] if here.any() else found[0])
+    return np.unique(np.concatenate(found))
+
+
+def words(table: Any) -> Words:
+    """The first 64 bits of the hash of every content of a part (n,)."""
+    return np.frombuffer(b"".join(table.column("content").to_pylist()), ">u8")[::2].astype(np.uint64)
+
+
+def known_of(rows: Rows, said: Words) -> Integers:
+    """What is known of documents besides their scores, of their later copies as well (n,)."""
+    if not said.size:
+        return rows.known
+    mine = words(rows.table)
+    same = said[np.searchsorted(said, mine).clip(max=said.size - 1)] == mine
+    return np.where(same & (rows.known != ARCHIVED), DECLARED, rows.known)
 
 
 def cells_in(table: Any, chosen: Booleans) -> Iterator[tuple[tuple[str, str], Integers]]:
@@ -134,3 +162,21 @@ def table(counted: Counted) -> dict[str, Any]:
         "judged": counted.documents, "copies": counted.copies, "declared": counted.declared, "archived": counted.archived,
         "marked": counted.marked, "unjudged": dict(counted.unjudged.most_common()),
     }  # fmt: skip
+
+
+def warnings(counted: Counted, kept: int, unjudged: bool, policy: str, marking: Marking | None) -> Iterator[str]:
+    """What a reader of the shares must know, of a training set of ``kept`` documents, those not judged among them or not."""
+    left = sum(counted.unjudged.values())
+    if left and unjudged:
+        weight = ", each with weight 1" if policy == "weigh" else ""
+        yield (
+            f"{left:,} documents that the detector does not judge are kept{weight}; the shares say nothing of them. Drop them with "
+            "--unjudged drop."
+        )
+    if counted.marked and marking is not None:
+        yield (
+            f"{counted.marked:,} documents are dropped because they are called watermarked. At most {marking.false:,.1f} of all "
+            f"{marking.found:,} that are called so are expected to be human; they are not among the human documents lost."
+        )
+    if not kept:
+        yield "Nothing is kept."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import math
 from collections import Counter
@@ -28,13 +29,14 @@ from remission.clinic.curation.excluding import exclude
 from remission.clinic.curation.outlook import Outlook
 from remission.clinic.curation.residual import Residual, residual
 from remission.clinic.curation.rules import Rules
-from remission.clinic.curation.sorting import Deciding, Hashing, Job, Sorted, archive_hash, forget, tell, work
+from remission.clinic.curation.sorting import Deciding, Hashing, Job, Sorted, forget, tell, work
 from remission.clinic.curation.weighing import weigh
 from remission.clinic.prevalence import mixed
 from remission.engines.limits import Lost
 from remission.engines.local import supervise
 from remission.errors import DataError, SpecError, StoreError, did_you_mean
 from remission.estimate import Estimate
+from remission.numerics.arrays import Words
 
 Policy = Literal["exclude", "weigh", "cap"]
 Engine = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[tuple[Any, Any]]]
@@ -199,7 +201,7 @@ def curate(
     deciding = Deciding(rules, finding.kept.marking, wish.unjudged == "keep", _identity(finding, rules, wish, archive))
     with writing(folder):
         _open(folder, deciding, wish)
-        tell(folder, deciding, archive)
+        tell(folder, deciding, archive, counted.said)
         done = _sort(finding, deciding.id, folder, engine or local(), progress)
         forget(folder)
         found = _found(finding, folder, wish, rules, counted, left, done, level, looking)
@@ -235,13 +237,13 @@ def _all_there(finding: Finding) -> None:
     raise DataError(f"'{gone}' of the census cannot be read: it is not there.{'' if Path(gone).is_absolute() else why}")
 
 
-def _identity(finding: Finding, rules: Rules, wish: Wish, archive: Any) -> str:
+def _identity(finding: Finding, rules: Rules, wish: Wish, archive: Words) -> str:
     marking = finding.kept.marking
     manifest = finding.census.manifest
     return hash_of(
         {
             "version": __version__, "census": _seal(manifest), "rules": rules.table(), "unjudged": wish.unjudged,
-            "archive": archive_hash(archive), "mark": None if marking is None else str(marking.cut),
+            "archive": hashlib.sha256(archive.astype("<u8").tobytes()).hexdigest(), "mark": None if marking is None else str(marking.cut),
         }
     )  # fmt: skip
 
@@ -345,7 +347,7 @@ def _found(
     )
     return Curation(
         folder, wish, rules, counted, left, before, after, counts, dict(reasons.most_common()), weight,
-        weight**2 / squares if squares else 0.0, seen, told, tuple(_warnings(counted, counts, wish)), account["dropped"],
+        weight**2 / squares if squares else 0.0, seen, told, tuple(counting.warnings(counted, kept, wish.unjudged == "keep", wish.policy, finding.kept.marking)), account["dropped"],
     )  # fmt: skip
 
 
@@ -358,17 +360,6 @@ def _with_known(share: Estimate, weight: float, human: float, synthetic: float, 
         return Estimate(math.nan, 0.0, 1.0, level, "nothing left", 0)
     total = sum(size for size, _ in parts)
     return replace(mixed([size / total for size, _ in parts], [part for _, part in parts]), method=share.method)
-
-
-def _warnings(counted: Counted, counts: Mapping[str, int], wish: Wish) -> Iterator[str]:
-    left = sum(counted.unjudged.values())
-    if left and wish.unjudged == "keep":
-        yield (
-            f"{left:,} documents that the detector does not judge are kept; the shares say nothing of them. Drop them with "
-            "--unjudged drop."
-        )
-    if not counts["kept"]:
-        yield "Nothing is kept."
 
 
 def _record(found: Curation, finding: Finding, deciding: Deciding) -> str:
