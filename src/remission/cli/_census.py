@@ -217,7 +217,8 @@ def verified(folder: Path, paths: tuple[str, ...], key: str | None, inputs: bool
         return 1 if faults else 0
     for fault in faults:
         click.echo(f"{fault['kind']}: {fault['what']}")
+    told = f"{len(faults):,} fault{'s' if len(faults) != 1 else ''}" if faults else "as its manifest says"
     signed = "not signed" if signer is None else f"signed by {signer}"
     asked = "" if signer is None or wanted is not None else " (whose that is, only --signed-by can check)"
-    click.echo(f"{folder}: {f'{len(faults):,} faults' if faults else 'as its manifest says'}; {signed}{asked}")
+    click.echo(f"{folder}: {told}; {signed}{asked}")
     return 1 if faults else 0
