@@ -342,7 +342,9 @@ def _write_rows(path: Path, point: int, generations: Sequence[Generation]) -> No
 
 def _write_aside(path: Path, write: Callable[[Path], None]) -> None:
     """Write to a name aside, flush to disk, rename: the file is there whole or not at all."""
-    aside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.aside")  # a machine thought dead may write the same block
+    aside = path.with_name(
+        f"{path.name}.{uuid.uuid4().hex[:8]}.aside"
+    )  # a machine thought dead may write the same block
     with _explained(path):
         try:
             write(aside)

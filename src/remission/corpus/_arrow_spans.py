@@ -171,7 +171,9 @@ def _checked(batch: Any, start: int, fields: Fields, limits: Limits) -> Iterator
     import pyarrow as pa
 
     texts = batch.column(batch.schema.get_field_index(fields.text))
-    if pa.types.is_dictionary(texts.type) and pa.types.is_string_view(texts.type.value_type):  # which nothing is taken from
+    if pa.types.is_dictionary(texts.type) and pa.types.is_string_view(
+        texts.type.value_type
+    ):  # which nothing is taken from
         texts = pa.DictionaryArray.from_arrays(texts.indices, texts.dictionary.cast(pa.large_string()))
     if not pa.types.is_dictionary(texts.type):
         yield _ready(batch, texts, np.arange(start + 1, start + 1 + batch.num_rows), fields, limits, [])
