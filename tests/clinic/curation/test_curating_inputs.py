@@ -22,6 +22,7 @@ from remission.clinic.curation import curating, sorting
 from remission.clinic.curation.card import check_card
 from remission.clinic.curation.curating import Wish, curate
 from remission.corpus.reading import Fields
+from tests.clinic.census.test_marks import KEYS, home  # noqa: F401  (a fixture)
 from tests.clinic.curation.corpus import census, detector, documents, inline
 from tests.corpus.test_streaming import record
 
@@ -308,3 +309,39 @@ def test_a_census_may_move_and_relative_files_are_looked_for_where_it_was_starte
     with pytest.raises(DataError, match="relative to the folder it was started in"):
         curate(tmp_path / "moved", tmp_path / "other", WISH, inline)
     assert not (tmp_path / "other").exists()
+
+
+# --- watermarks -----------------------------------------------------------------------------------------------------
+
+
+def test_watermarked_documents_go_and_their_price_is_said(place: Path, home: Path, tmp_path: Path) -> None:  # noqa: F811
+    """Those that the census calls marked, and no others; how many of them may be human is told."""
+    found_in = [json.loads(line)["text"] for line in (home / "corpus.jsonl").read_text().splitlines()][:90]
+    rows = [
+        {**DOCUMENTS[0], "id": f"{'marked' if k >= 60 else 'letters'}-{k}", "text": text}
+        for k, text in enumerate(found_in)
+    ]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_bytes(lines(DOCUMENTS + rows))
+    keys = tmp_path / "keys.json"
+    keys.write_text(
+        json.dumps({"schema": "remission/watermark-keys/1", "keys": {key.name: list(key.values) for key in KEYS}})
+    )
+    keys.chmod(0o600)
+    census(
+        place / "cal",
+        tmp_path / "in",
+        tmp_path / "census",
+        size=20_000,
+        profiles=home / "profiles.json",
+        keys=(str(keys),),
+    )
+    found = curate(tmp_path / "census", tmp_path / "out", WISH, inline)
+    dropped = [row for path in (tmp_path / "out" / "dropped").iterdir() for row in pq.read_table(path).to_pylist()]
+    called = [row["id"] for row in dropped if row["reason"] == sorting.MARKED_REASON]
+    assert len(called) == found.counted.marked == found.reasons[sorting.MARKED_REASON]
+    assert sum(name.startswith("marked-") for name in called) >= 28
+    assert sum(not name.startswith("marked-") for name in called) <= 4
+    told = next(line for line in found.warnings if "watermarked" in line)
+    assert "expected to be human" in told
+    assert found.before.high > found.after.high
