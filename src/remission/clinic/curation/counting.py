@@ -173,6 +173,11 @@ def warnings(counted: Counted, kept: int, unjudged: bool, policy: str, marking: 
             f"{left:,} documents that the detector does not judge are kept{weight}; the shares say nothing of them. Drop them with "
             "--unjudged drop."
         )
+    if left and not unjudged:
+        yield (
+            f"{left:,} documents that the detector does not judge are dropped. Nobody knows how many of them are human; they are not "
+            "among the human documents lost."
+        )
     if counted.marked and marking is not None:
         yield (
             f"{counted.marked:,} documents are dropped because they are called watermarked. At most {marking.false:,.1f} of all "
