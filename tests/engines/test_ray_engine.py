@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import tempfile
 import threading
 import time
@@ -65,6 +66,13 @@ def test_two_nodes_of_which_one_goes(cluster: Cluster, tmp_path: Path) -> None:
     run_census([tmp_path / "in"], LENGTHS, tmp_path / "local", config, inline)
     assert (tmp_path / "out" / "manifest.json").read_bytes() == (tmp_path / "local" / "manifest.json").read_bytes()
     assert verify(tmp_path / "out") == []
+    before = Path.cwd()
+    try:  # relative paths mean the same there
+        os.chdir(tmp_path)
+        (found,) = ray_engine.supervise(os.path.abspath, ["in"], cluster.address)
+    finally:
+        os.chdir(before)
+    assert found == ("in", str(tmp_path / "in"))
     # what is left of the cluster: strikes, deadlines, exceptions as in the local engine
     found = dict(ray_engine.supervise(square, [("kill", 0), ("", 3)], cluster.address))
     assert found["", 3] == 9

@@ -59,7 +59,7 @@ def document(strata: list[dict[str, Any]], policy: str = "exclude", **more: Any)
         "folder": "out", "policy": policy, "fdr": 0.05, "cap": 0.1, "unjudged": "keep", "facts": facts,
         "before": estimate(0.2734375, 0.2265625, 0.3203125), "after": estimate(0.0546875, 0.0234375, 0.0859375), "strata": strata,
         "accounting": {"in": 4187, "kept": 3038, "dropped": 1147, "quarantined": 2},
-        "reasons": {"copy of an earlier document": 105, "declares that it is synthetic": 120, "surely synthetic": 922},
+        "reasons": {"copy of an earlier document": 105, "declares that it is synthetic": 120, "likely synthetic": 922},
         "known": {"judged": 3945, "copies": 105, "declared": 120, "archived": 17, "marked": 3, "unjudged": {"too short": 15}},
         "weight": 3038.0, "effective": 2999.5, "notes": ["a note on the rules"], "outlook": copy.deepcopy(OUTLOOK), "warnings": ["a warning"],
         "rules": [{"stratum": one["stratum"], "kind": "news", "edges": [0.5, 0.75], "weights": weights, "reason": "it is", "policy": policy} for one in strata[1:]],
@@ -142,7 +142,7 @@ def test_every_number_is_the_documents() -> None:
         assert said in text, said
     shown = tables(page)
     assert [(one["reason"], one["documents"]) for one in shown["dropped"]] == [
-        ("surely synthetic", "922"), ("declares that it is synthetic", "120"), ("copy of an earlier document", "105")
+        ("likely synthetic", "922"), ("declares that it is synthetic", "120"), ("copy of an earlier document", "105")
     ]  # fmt: skip
     assert [one["how many"] for one in shown["evidence"]] == ["105", "17", "120", "3", "3945", "15"]
     assert [one["dropped above the score"] for one in shown["thresholds"]] == ["0.71875", "NaN"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -53,8 +54,8 @@ def supervise(
 ) -> Iterator[tuple[Unit, Result | Lost[Unit]]]:
     """As :func:`remission.engines.local.supervise`, on the processors of a Ray cluster.
 
-    The package must be installed on every machine in the same version, and files must have the same paths everywhere. A task
-    that loses its worker or its machine is tried again, three times in all. Nothing of the cluster is started, stopped or set
+    The package must be installed on every machine in the same version, and files must have the same paths everywhere; tasks
+    work in the folder of the caller, so that relative ones mean the same. A task that loses its worker or its machine is tried again, three times in all. Nothing of the cluster is started, stopped or set
     up; its authentication stays as it is.
 
     Args:
@@ -102,8 +103,11 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=10).close()
 
 
-def _do(function: Callable[[Unit], Result], unit: Unit, limits: Limits) -> tuple[bool, Any]:
+def _do(function: Callable[[Unit], Result], unit: Unit, limits: Limits, folder: str) -> tuple[bool, Any]:
     """On a processor of the cluster: (done, result), or (not done, why its memory was not enough)."""
+    before = os.getcwd()  # which Ray chose, and looks for modules in
+    with contextlib.suppress(OSError):  # where the folder is not there, files that are looked for in it are not either
+        os.chdir(folder)
     keep_memory()
     cap_memory(limits)
     if limits.seconds is not None:  # a thread of its own ends the process, whatever the task is doing
@@ -114,6 +118,7 @@ def _do(function: Callable[[Unit], Result], unit: Unit, limits: Limits) -> tuple
         return False, str(error)
     finally:
         faulthandler.cancel_dump_traceback_later()
+        os.chdir(before)
 
 
 def _processors(ray: Any) -> int:
@@ -183,5 +188,5 @@ class _Tasks:
             index = self._units.next()
             if index is None:
                 return
-            task = self._task.remote(self._function, self._units.open[index], self._limits)
+            task = self._task.remote(self._function, self._units.open[index], self._limits, os.getcwd())
             self._flying[task] = index, time.monotonic()

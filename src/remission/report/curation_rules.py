@@ -24,7 +24,7 @@ def _exclude(document: Mapping[str, Any]) -> str:
     facts = document["facts"]
     rate = f"{100 * number(document['fdr']):g} %"
     if not facts["dropped"]:
-        return f"To be dropped: what is surely synthetic, so that at most {rate} of the dropped documents are expected to be human. No document was."
+        return f"To be dropped: what is likely synthetic, so that at most {rate} of the dropped documents are expected to be human. No document was."
     return (
         f"A document is dropped when at most {plain_number(number(facts['cut']))} of the calibration humans of its kind would score as high (its p-value): then at "
         f"most {rate} of the dropped documents are expected to be human (Benjamini and Hochberg over {number(facts['tested']):,.0f} documents together). "

@@ -101,7 +101,7 @@ def test_what_is_said_of_the_share_is_so(place: Path, policy: Any, tmp_path: Pat
     before = np.mean([is_synthetic(name) for name in firsts])
     assert found.before.low <= before <= found.before.high
     if policy == "exclude":
-        human = [not is_synthetic(name) for name, row in dropped.items() if "surely" in row["reason"]]
+        human = [not is_synthetic(name) for name, row in dropped.items() if "likely synthetic" in row["reason"]]
         assert 0 < sum(human) <= 0.08 * len(human)
     if policy == "cap":
         assert all(row.after.value <= 0.1 + 1e-9 for row in found.residual.rows[1:])
@@ -149,7 +149,11 @@ def test_documents_of_the_archive_are_kept_whatever_they_score(place: Path, tmp_
 
     plain = curate(place / "census", tmp_path / "plain", Wish("exclude", generations=1), inline)
     _, dropped = by_id(tmp_path / "plain")
-    lost = [row for row in dropped.values() if "surely" in row["reason"] or row["reason"] == sorting.DECLARED_REASON]
+    lost = [
+        row
+        for row in dropped.values()
+        if "likely synthetic" in row["reason"] or row["reason"] == sorting.DECLARED_REASON
+    ]
     digests = [int.from_bytes(hashlib.sha256(row["text"].encode()).digest()[:8]) for row in lost[:40]]
     words = np.array(sorted(digests), np.uint64)
     with pytest.MonkeyPatch.context() as patch:

@@ -9,6 +9,7 @@ import math
 import multiprocessing
 import os
 import re
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -280,6 +281,9 @@ def test_a_cluster_makes_the_same_training_set(place: Path, tmp_path: Path) -> N
     from remission.engines import ray
     from tests.engines.ray_cluster import two_nodes
 
-    with two_nodes(tmp_path) as cluster:
+    with (
+        tempfile.TemporaryDirectory(prefix="rr") as short,
+        two_nodes(Path(short)) as cluster,
+    ):  # sockets need short paths
         curate(place / "census", tmp_path / "out", WISH, lambda function, tasks: ray.supervise(function, tasks, cluster.address))  # fmt: skip
     assert same(tmp_path / "out", place / "whole")

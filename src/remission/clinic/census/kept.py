@@ -130,6 +130,7 @@ class Source:
         rate: of false discoveries of watermarks.
         marks: whether they were looked for.
         files: how many were read.
+        declared: (k,) likewise of contents that some copy declares to be synthetic, ascending: known of one, known of all.
     """
 
     folder: Path
@@ -140,6 +141,7 @@ class Source:
     rate: float = 0.05
     marks: bool = False
     files: int = 0
+    declared: Words = field(default_factory=lambda: np.empty(0, np.uint64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,17 +195,37 @@ def read_part(source: Source, marking: Marking | None) -> Iterator[tuple[str, Ro
         p = _numbers(table, "log10_p", 0.0)
         tested = _texts(table, "mark") != ""
         marked = tested & (p <= marking.cut) if marking is not None else np.zeros(n, bool)
-        says = np.asarray(table.column("declared").fill_null(False).to_numpy(), bool)
-        ours = _archived(source.archive, table)
+        says = _flags(table, "declared") | _among(source.declared, table)
+        ours = _among(source.archive, table)
         known = np.where(ours, ARCHIVED, np.where(says, DECLARED, np.where(marked, MARKED, OPEN)))
         yield name, Rows(table, copy, cluster, known, ours & (says | marked), tested, p)
 
 
-def _archived(archive: Words, table: Any) -> Booleans:
-    if not archive.size:
+def declared_by_copies(source: Source) -> Words:
+    """Contents of which a copy that does not count declares that they are synthetic (k,), ascending."""
+    found = [np.empty(0, np.uint64)]
+    for table, copy, _ in _parts(source, ("status", "content", "declared")):
+        here = (copy != FIRST) & _flags(table, "declared")
+        if here.any():
+            found.append(_words(table)[here])
+    return np.unique(np.concatenate(found))
+
+
+def _among(known: Words, table: Any) -> Booleans:
+    """Whose content is among some, given in order (n,)."""
+    if not known.size:
         return np.zeros(table.num_rows, bool)
-    words = np.frombuffer(b"".join(table.column("content").to_pylist()), ">u8")[::2].astype(np.uint64)
-    return np.asarray(archive[np.searchsorted(archive, words).clip(max=archive.size - 1)] == words)
+    words = _words(table)
+    return np.asarray(known[np.searchsorted(known, words).clip(max=known.size - 1)] == words)
+
+
+def _words(table: Any) -> Words:
+    """The first 64 bits of the hash of every content (n,)."""
+    return np.frombuffer(b"".join(table.column("content").to_pylist()), ">u8")[::2].astype(np.uint64)
+
+
+def _flags(table: Any, name: str) -> Booleans:
+    return np.asarray(table.column(name).fill_null(False).to_numpy(), bool)
 
 
 def read_kept(source: Source, counts: Mapping[str, int], most: int = MOST) -> Kept:

@@ -24,7 +24,7 @@ import numpy as np
 
 from remission import __version__
 from remission.clinic.census.grouping import Groups, are_whole, group, in_order
-from remission.clinic.census.kept import Kept, Source, read_kept
+from remission.clinic.census.kept import Kept, Source, declared_by_copies, read_kept
 from remission.clinic.census.manifest import ANSWER, NAME, SIGNATURE, Manifest, read_manifest, write_manifest
 from remission.clinic.census.parts import explained, write_whole
 from remission.clinic.census.process import (
@@ -195,9 +195,12 @@ def source_of(folder: str | Path, manifest: Manifest, archive: Words | None = No
     """What the documents of a finished census are read from: see :mod:`remission.clinic.census.kept`."""
     known = np.empty(0, np.uint64) if archive is None else np.sort(archive)
     grouped = manifest.groups is not None
-    return Source(
+    source = Source(
         Path(folder), manifest.order, grouped, manifest.sampling, known, rate, manifest.marks, len(manifest.inputs)
     )
+    if not grouped or not any(stratum.declared for stratum in manifest.receipt.strata.values()):
+        return source
+    return replace(source, declared=declared_by_copies(source))
 
 
 def kept_of(folder: str | Path, manifest: Manifest, archive: Words | None = None, rate: float = 0.05) -> Kept:

@@ -12,7 +12,7 @@ import numpy as np
 from remission.calibration.calibrated import Calibrated
 from remission.clinic.census.asking import Finding
 from remission.clinic.census.grouping import FIRST
-from remission.clinic.census.kept import ARCHIVED, DECLARED, MARKED, OPEN, WHOLE, Marking, Rows, Source, read_part
+from remission.clinic.census.kept import ARCHIVED, DECLARED, MARKED, OPEN, WHOLE, Marking, Source, read_part
 from remission.clinic.census.receipts import bin_values, bins_of
 from remission.clinic.census.running import source_of
 from remission.clinic.curation.cells import Cell
@@ -33,7 +33,7 @@ class Counted:
         copies: documents with the content of an earlier one.
         declared, archived, marked: documents of known origin.
         unjudged: documents nothing is said of, by reason.
-        said: (k,) contents of which a later copy declares that they are synthetic, ascending, see :func:`words`.
+        source: where the documents are read from.
     """
 
     cells: tuple[Cell, ...]
@@ -43,7 +43,7 @@ class Counted:
     archived: int
     marked: int
     unjudged: Counter[str]
-    said: Words
+    source: Source
 
 
 def count(finding: Finding, calibrated: Calibrated, archive: Words) -> Counted:
@@ -61,12 +61,10 @@ def count(finding: Finding, calibrated: Calibrated, archive: Words) -> Counted:
     known: Counter[int] = Counter()
     copies, unjudged = 0, Counter[str]()
     source = source_of(finding.census.folder, finding.census.manifest, archive, finding.question.rate)
-    declared = any(stratum.declared for stratum in finding.census.receipt.strata.values())
-    said = _said(source) if declared and source.grouped else np.empty(0, np.uint64)
     for _, rows in read_part(source, finding.kept.marking):
         once = rows.copy == FIRST
         copies += int((~once).sum())
-        origin = known_of(rows, said)
+        origin = rows.known
         known += Counter(origin[once & (origin != OPEN)].tolist())
         score = np.asarray(rows.table.column("score").fill_null(np.nan).to_numpy(), float)
         judged = once & (origin == OPEN) & np.isfinite(score)
@@ -84,30 +82,7 @@ def count(finding: Finding, calibrated: Calibrated, archive: Words) -> Counted:
         for (stratum, kind), counts in sorted(bins.items())
     )
     n = int(sum(cell.n for cell in cells))
-    return Counted(cells, n, copies, known[DECLARED], known[ARCHIVED], known[MARKED], unjudged, said)
-
-
-def _said(source: Source) -> Words:
-    """Contents that a copy declares to be synthetic: what is known of one of them is known of all, also of the first."""
-    found = [np.empty(0, np.uint64)]
-    for _, rows in read_part(source, None):
-        here = (rows.copy != FIRST) & (rows.known == DECLARED)
-        found.append(words(rows.table)[here] if here.any() else found[0])
-    return np.unique(np.concatenate(found))
-
-
-def words(table: Any) -> Words:
-    """The first 64 bits of the hash of every content of a part (n,)."""
-    return np.frombuffer(b"".join(table.column("content").to_pylist()), ">u8")[::2].astype(np.uint64)
-
-
-def known_of(rows: Rows, said: Words) -> Integers:
-    """What is known of documents besides their scores, of their later copies as well (n,)."""
-    if not said.size:
-        return rows.known
-    mine = words(rows.table)
-    same = said[np.searchsorted(said, mine).clip(max=said.size - 1)] == mine
-    return np.where(same & (rows.known != ARCHIVED), DECLARED, rows.known)
+    return Counted(cells, n, copies, known[DECLARED], known[ARCHIVED], known[MARKED], unjudged, source)
 
 
 def cells_in(table: Any, chosen: Booleans) -> Iterator[tuple[tuple[str, str], Integers]]:

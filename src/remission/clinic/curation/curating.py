@@ -12,12 +12,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from remission import __version__
 from remission.clinic.archive.record import licence
 from remission.clinic.census.asking import Finding, archived, reopen
+from remission.clinic.census.kept import Source
 from remission.clinic.census.manifest import Manifest
 from remission.clinic.census.parts import part_path, receipt_of, spans_in, write_whole
-from remission.clinic.census.running import GUARD, source_of
+from remission.clinic.census.running import GUARD
 from remission.clinic.census.scoring import Judge, hash_of
 from remission.clinic.curation import counting
 from remission.clinic.curation._ahead import Progress, ahead
@@ -50,7 +53,7 @@ class Wish:
     """What is asked.
 
     Attributes:
-        policy: ``exclude``: drop what is surely synthetic; ``weigh``: keep by the probability of human origin; ``cap``: drop
+        policy: ``exclude``: drop what is likely synthetic; ``weigh``: keep by the probability of human origin; ``cap``: drop
             the most suspicious of each stratum until so much is left.
         fdr: of ``exclude``: expected share of human documents among the dropped ones.
         cap: of ``cap``: expected synthetic share of each stratum that is left.
@@ -201,8 +204,8 @@ def curate(
     deciding = Deciding(rules, finding.kept.marking, wish.unjudged == "keep", _identity(finding, rules, wish, archive))
     with writing(folder):
         _open(folder, deciding, wish)
-        tell(folder, deciding, archive, counted.said)
-        done = _sort(finding, deciding.id, folder, engine or local(), progress)
+        tell(folder, deciding, counted.source)
+        done = _sort(finding, counted.source, deciding.id, folder, engine or local(), progress)
         forget(folder)
         found = _found(finding, folder, wish, rules, counted, left, done, level, looking)
         write_whole(folder / "curation.json", _record(found, finding, deciding))
@@ -266,9 +269,11 @@ def _open(folder: Path, deciding: Deciding, wish: Wish) -> None:
         raise StoreError(f"'{folder}' holds another curation (policy, census or version). Choose another with -o.")
 
 
-def _sort(finding: Finding, identity: str, folder: Path, engine: Engine, progress: Progress | None) -> list[Sorted]:
+def _sort(
+    finding: Finding, source: Source, identity: str, folder: Path, engine: Engine, progress: Progress | None
+) -> list[Sorted]:
     """Sort all parts; in the order of the corpus."""
-    jobs, total = _jobs(finding, identity, folder)
+    jobs, total = _jobs(finding, source, identity, folder)
     jobs = [replace(job, hashed=stamps) for job, stamps in zip(jobs, _hashed(jobs, engine), strict=True)]
     done: dict[int, Sorted] = {}
     gone = 0
@@ -285,13 +290,11 @@ def _sort(finding: Finding, identity: str, folder: Path, engine: Engine, progres
     return [done[number] for number in sorted(done)]
 
 
-def _jobs(finding: Finding, identity: str, folder: Path) -> tuple[list[Job], int]:
+def _jobs(finding: Finding, source: Source, identity: str, folder: Path) -> tuple[list[Job], int]:
     """A job for every part, and how many documents they have."""
     census = finding.census
-    source = source_of(
-        census.folder, census.manifest, None, finding.question.rate
-    )  # without the archive: jobs are many
-    source = replace(source, folder=Path(census.folder).resolve())
+    none = np.empty(0, np.uint64)  # what is long lies in a file, see tell: jobs are many
+    source = replace(source, folder=Path(census.folder).resolve(), archive=none, declared=none)
     takes = Judge.load(finding.question.detector).takes
     jobs, first = [], 0
     for number, name in enumerate(census.manifest.order):

@@ -1,4 +1,4 @@
-"""Drop what is surely synthetic: a promise about how many human documents are among the dropped ones."""
+"""Drop what is likely synthetic: a promise about how many human documents are among the dropped ones."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def exclude(cells: Sequence[Cell], fdr: float = 0.05) -> Rules:
     passing = np.flatnonzero(levels <= fdr * reached / tested * (1 + _EVEN))
     cut, dropped = (float(levels[passing[-1]]), float(reached[passing[-1]])) if passing.size else (0.0, 0.0)
     thresholds = {name: _threshold(kind.maxima, cut) for name, kind in known.items()}
-    reason = f"surely synthetic: p <= {cut:.3g}, so that at most {100 * fdr:g} % of the dropped are human"
+    reason = f"likely synthetic: p <= {cut:.3g}, so that at most {100 * fdr:g} % of the dropped are human"
     rules = tuple(
         Rule(cell.stratum, cell.kind, "exclude")
         if (limit := thresholds[cell.kind]) is None

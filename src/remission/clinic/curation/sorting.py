@@ -20,7 +20,7 @@ from remission.clinic.census.grouping import FIRST
 from remission.clinic.census.kept import ARCHIVED, DECLARED, MARKED, Marking, Source, read_part
 from remission.clinic.census.parts import explained, part_path, spans_in, sync_folder, write_whole
 from remission.clinic.census.units import Config
-from remission.clinic.curation.counting import COPY_REASON, cells_in, known_of
+from remission.clinic.curation.counting import COPY_REASON, cells_in
 from remission.clinic.curation.rules import Rules
 from remission.corpus.reading import Takes
 from remission.corpus.spans import Span, sha256_of, stamp_of
@@ -30,7 +30,7 @@ from remission.numerics.arrays import Array, Floats, Words
 
 KEY = b"remission.curation"
 FLUSH = 32 << 20  # bytes of documents of a row group
-_DECIDING, _ARCHIVE, _SAID = ".deciding.json", ".archive.npy", ".said.npy"
+_DECIDING, _ARCHIVE, _DECLARED = ".deciding.json", ".archive.npy", ".declared.npy"
 DECLARED_REASON = "declares that it is synthetic"
 DECLARED_COPY_REASON = "a copy of it declares that it is synthetic"
 MARKED_REASON = "watermarked"
@@ -135,9 +135,9 @@ class Sorted:
         return cls(**{**table, "dropped": Counter(table["dropped"])})
 
 
-def tell(folder: Path, deciding: Deciding, archive: Words, said: Words) -> None:
+def tell(folder: Path, deciding: Deciding, source: Source) -> None:
     """Put the decisions where workers find them; :func:`forget` takes them away."""
-    for name, array in ((_ARCHIVE, archive), (_SAID, said)):
+    for name, array in ((_ARCHIVE, source.archive), (_DECLARED, source.declared)):
         aside = folder / f"{name}-{os.getpid()}.aside"
         with explained(folder):
             try:
@@ -151,7 +151,7 @@ def tell(folder: Path, deciding: Deciding, archive: Words, said: Words) -> None:
 
 def forget(folder: Path) -> None:
     """Take away what :func:`tell` put there."""
-    for name in (_ARCHIVE, _SAID, _DECIDING):
+    for name in (_ARCHIVE, _DECLARED, _DECIDING):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -160,14 +160,14 @@ def _told(folder: str, identity: str) -> tuple[Deciding, Words, Words]:
     """The decisions; the archive and contents declared by copies, which stay on the disk: workers of a machine share them."""
     try:
         deciding = Deciding.of(json.loads((Path(folder) / _DECIDING).read_text(encoding="utf-8")))
-        archive, said = (np.load(Path(folder) / name, mmap_mode="r") for name in (_ARCHIVE, _SAID))
+        archive, declared = (np.load(Path(folder) / name, mmap_mode="r") for name in (_ARCHIVE, _DECLARED))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
             f"'{folder}' cannot be read here ({type(error).__name__}). On a cluster, it must be a folder that all machines share."
         ) from None
     if deciding.id != identity:
         raise StoreError(f"Another process is writing to '{folder}'. Wait for it, or choose another -o.")
-    return deciding, archive, said
+    return deciding, archive, declared
 
 
 def hashed(file: Hashing) -> bool:
@@ -190,9 +190,9 @@ def sort(job: Job) -> Sorted:
     there = _found(job)
     if there is not None:
         return there
-    deciding, archive, said = _told(job.folder, job.id)
-    _, rows = next(read_part(replace(job.source, archive=archive), deciding.marking))
-    weights, reasons = decided(deciding, rows, job.source.grouped, said)
+    deciding, archive, declared = _told(job.folder, job.id)
+    _, rows = next(read_part(replace(job.source, archive=archive, declared=declared), deciding.marking))
+    weights, reasons = decided(deciding, rows, job.source.grouped)
     kept, dropped = _Writer(job.path("kept")), _Writer(job.path("dropped"))
     with kept, dropped:
         at = 0
@@ -238,7 +238,7 @@ def _found(job: Job) -> Sorted | None:
     return Sorted.of(told)
 
 
-def decided(deciding: Deciding, rows: Any, grouped: bool, said: Words) -> tuple[Floats, Array]:
+def decided(deciding: Deciding, rows: Any, grouped: bool) -> tuple[Floats, Array]:
     """Weights (n,), 0 for what is dropped, and why (n,), empty for what is kept.
 
     What is known comes before what is estimated: documents of the archive are kept, declared and watermarked ones dropped.
@@ -256,10 +256,11 @@ def decided(deciding: Deciding, rows: Any, grouped: bool, said: Words) -> tuple[
         why = rows.table.column("reason").fill_null("").to_pylist()
         for place in np.flatnonzero(~judged):
             weights[place], reasons[place] = 0.0, f"{UNJUDGED_REASON}: {why[place]}"
-    origin = known_of(rows, said)
+    origin = rows.known
     for known, reason in ((DECLARED, DECLARED_COPY_REASON), (MARKED, MARKED_REASON)):
         weights[origin == known], reasons[origin == known] = 0.0, reason
-    reasons[rows.known == DECLARED] = DECLARED_REASON
+    itself = np.asarray(rows.table.column("declared").fill_null(False).to_numpy(), bool)
+    reasons[(origin == DECLARED) & itself] = DECLARED_REASON
     weights[origin == ARCHIVED], reasons[origin == ARCHIVED] = 1.0, ""
     if grouped:
         weights[rows.copy != FIRST], reasons[rows.copy != FIRST] = 0.0, COPY_REASON
