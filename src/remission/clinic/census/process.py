@@ -80,7 +80,12 @@ def step(task: Task) -> Outcome:
         if task.version != __version__:
             raise RemissionError(f"A worker has version {__version__} of the package, the census {task.version}.")
         return tuple(spans_of(task.path, task.takes, task.size))
-    return process(task)
+    import pyarrow as pa
+
+    try:
+        return process(task)
+    finally:
+        pa.default_memory_pool().release_unused()  # else a worker holds more with every unit it has done
 
 
 def process(unit: Unit) -> Done:
