@@ -218,6 +218,8 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str, str, int | None, int | None
     "symlink in place of records": (symlink_of("records/00000002.jsonl"), "symlink", "records/00000002", 11, 6),
     "symlink in place of a batch": (symlink_of("log/00000002.jsonl"), "symlink", "log/00000002", 16, 6),
     "symlink in place of a folder": (symlink_of("packs"), "symlink", "packs", 1, None),
+    "symlink in place of the folder of what is begun": (symlink_of("incoming"), "symlink", "incoming", 1, None),
+    "file in place of the folder of what is begun": (lambda a: (a / "incoming").rmdir() or (a / "incoming").write_bytes(b""), "special", "incoming", 1, None),
     "symlink in place of the verifier": (symlink_of("verify.py"), "symlink", "verify.py", 1, None),
     "pipe in place of an object": (special(os.mkfifo), "special", "objects/", 11, 6),
     "socket in place of an object": (special(bind), "special", "objects/", 11, 6),
@@ -292,6 +294,43 @@ def test_nothing_is_signed_on_top_of_a_broken_log(place: Path) -> None:
     with pytest.raises(VerificationError), writing(place / "archive", load_signer(place / "key")):
         pass
     assert sorted((path, path.stat().st_mtime_ns) for path in (place / "archive" / "log").iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["incoming", "objects", "records", "packs", "shard"])
+def test_nothing_is_removed_or_written_through_a_link(name: str, place: Path) -> None:
+    """Whoever may put a link into the archive must not make its owner delete files elsewhere."""
+    from remission.gold.signing import load_signer
+
+    archive, victim = place / "archive", place / "victim"
+    folder = big(archive).parent if name == "shard" else archive / name
+    shutil.move(folder, place / "moved")
+    victim.mkdir()
+    (victim / "thesis.txt").write_text("years of work")
+    folder.symlink_to(victim)
+    with pytest.raises(StoreError, match="no folder of its own"), writing(archive, load_signer(place / "key")):
+        pass
+    assert [path.name for path in victim.iterdir()] == ["thesis.txt"]
+    assert not look(place).ok
+    folder.unlink()
+    shutil.move(place / "moved", folder)
+    with writing(archive, load_signer(place / "key")) as writer:
+        writer.ingest("new", b"x", {"id": "new"})
+        (archive / "incoming").rmdir()
+        (archive / "incoming").symlink_to(victim)  # while it is being written
+        with pytest.raises(StoreError, match="no folder of its own"):
+            writer.commit()
+    assert [path.name for path in victim.iterdir()] == ["thesis.txt"]
+
+
+def test_a_copy_without_empty_folders_is_whole(place: Path) -> None:
+    from remission.gold.signing import load_signer
+
+    (place / "archive" / "incoming").rmdir()
+    assert look(place).ok
+    with writing(place / "archive", load_signer(place / "key")) as writer:
+        writer.ingest("new", b"x", {"id": "new"})
+        writer.commit()
+    assert look(place).ok
 
 
 # --- what only somebody else's memory can find --------------------------------------------------------------------

@@ -115,7 +115,7 @@ def contents(folder, events):
     folders = ("log", "records", "packs", "objects", "incoming")
     for path in folder.rglob("*"):
         within = path.relative_to(folder).parts
-        known = within[0] in folders if path.is_dir() else path in parts or within[0] in ("log", "incoming")
+        known = within[0] in folders if path.is_dir() else path in parts or within[0] in ("log", "incoming") and within[1:]
         check(known and not path.is_symlink(), f"nothing in the log speaks of {path}")
     for path, pieces in parts.items():
         check(path.is_file(), f"{path} is missing")

@@ -134,7 +134,7 @@ class _Look:
         self._batches()
         self._names()
         self._fixed()
-        if any(listed(self.folder / "incoming")):
+        if not (self.folder / "incoming").is_symlink() and any(listed(self.folder / "incoming")):
             self.notes.append(
                 "A command was interrupted; what it left in 'incoming' counts for nothing and goes with the next one that writes."
             )
@@ -292,11 +292,14 @@ class _Look:
         for entry in listed(self.folder):
             if entry.name not in _ROOT:
                 self._stray(entry, entry.name, _ROOT)
-        for folder in FOLDERS[:-1]:
+        for folder in FOLDERS:
             path = self.folder / folder
             if path.is_symlink() or not path.is_dir():
-                kind = "symlink" if path.is_symlink() else "missing"
-                self.fault(kind, "a folder of the archive is not there", folder, 0)
+                kind = "symlink" if path.is_symlink() else "special" if path.exists() else "missing"
+                if kind != "missing" or folder != "incoming":  # it is empty, and copies often leave such folders out
+                    self.fault(kind, "a folder of the archive is not there", folder, 0)
+                continue
+            if folder == "incoming":
                 continue
             expected = self._expected(folder)
             for entry in listed(path):

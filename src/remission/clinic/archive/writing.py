@@ -211,8 +211,8 @@ class Writer:
     def _write(self, batch: int, text: bytes) -> None:
         """The promise first, then contents and records, the log last: its renaming is what counts."""
         folder, incoming = self.folder, self.folder / "incoming"
-        if not incoming.is_dir():
-            disk.make_folder(incoming)
+        own_folders(folder)
+        disk.make_folder(incoming)
         promise = {"batch": batch, "objects": sorted(self._loose)}
         disk.write_new(incoming / "promise.part", canonical(promise))
         disk.rename(incoming / "promise.part", incoming / "promise.json")
@@ -252,6 +252,7 @@ class Writer:
 def settle(log: Log) -> None:
     """Put right what an interrupted command left: take back a batch that was not finished, finish erasing."""
     folder, incoming = log.folder, log.folder / "incoming"
+    own_folders(folder)
     if not incoming.is_dir():
         return
     promise = read_promise(folder)
@@ -270,8 +271,24 @@ def settle(log: Log) -> None:
         disk.remove(path)
 
 
+def own_folders(folder: Path) -> None:
+    """Refuse to write, and above all to remove, through a link that lies in place of a folder of the archive."""
+    shards: list[Path] = []
+    with contextlib.suppress(OSError):  # there are none, which is told below
+        shards = sorted((folder / "objects").iterdir())
+    for place in (*(folder / name for name in FOLDERS), *shards):
+        emptied = place.name == "incoming" and not place.exists()  # copies often leave empty folders out
+        if place.is_symlink() or not (place.is_dir() or emptied or place in shards):
+            raise StoreError(
+                f"'{place}' is no folder of its own, and what it leads to may belong to somebody else. Nothing was written. "
+                "Run `remission archive verify`."
+            )
+
+
 def read_promise(folder: Path) -> dict[str, Any] | None:
-    """What an interrupted command was about to write; None when nothing was begun."""
+    """What an interrupted command was about to write; None when nothing was begun, or a link leads elsewhere."""
+    if (folder / "incoming").is_symlink():
+        return None
     try:
         found = json.loads(disk.read(folder / "incoming" / "promise.json", most=LARGEST))
         names = found["objects"]
