@@ -215,6 +215,28 @@ def test_a_run_says_who_vouches_for_its_data(place: Path, capsys: pytest.Capture
     assert Experiment.from_file(place / "experiment.toml").id != first  # the data is part of what a run is
 
 
+def test_an_archive_that_grows_during_a_run_stops_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of before are kept, none is made of other data under the same name."""
+    from remission.lab import execute as executing
+
+    (place / "experiment.toml").write_text(EXPERIMENT.format(generations=2, more=""))
+    real, calls = executing.run_block, []
+
+    def grown(block: Any, tick: Any = None) -> Any:
+        calls.append(block)
+        if len(calls) == 2:
+            ingest(place / "gold", load_signer(place / "key"), {"late": text_of(99).encode()})
+        return real(block, tick)
+
+    monkeypatch.setattr(executing, "run_block", grown)
+    monkeypatch.setattr(executing, "block_size", lambda experiment, workers: 1)
+    experiment = Experiment.from_file(place / "experiment.toml")
+    at = gold().vouched()["at"]
+    with pytest.raises(DataError, match=rf"changed while it was used \(from {at} to {at + 1} entries\)"):
+        executing.execute(experiment, place / "out")
+    assert len(list((place / "out" / "rows").glob("*.parquet"))) == 1
+
+
 def test_a_run_at_a_size_names_the_checkpoint_that_covers_it(place: Path) -> None:
     facts = gold(at=20, certified=False).vouched()
     assert (facts["at"], facts["size"], facts["items"]) == (20, 41, 19)

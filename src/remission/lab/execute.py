@@ -18,7 +18,8 @@ from remission.checks import check_experiment
 from remission.data import Space
 from remission.defaults import default_metrics
 from remission.engines.local import map_units
-from remission.errors import StoreError
+from remission.errors import DataError, StoreError
+from remission.identity import vouched_by
 from remission.interfaces import LongModel
 from remission.lab.facts import facts_of, provenance_of
 from remission.loop import comparison_sizes, is_ragged, looks_at_training, run
@@ -173,10 +174,24 @@ def run_block(block: Block, tick: Callable[[float], None] | None = None) -> Done
         generations.append(generation)
         if tick is not None:
             tick(generation.replicates.size)
+    _check_vouched(store, point.experiment)
     store.write_block(block.point, generations)
     store.keep_models(block.point, block.first, block.last, point.experiment.keep)
     notes = tuple(sorted({note for generation in generations for note in generation.notes}))
     return Done(round(time.perf_counter() - began, 3), notes)
+
+
+def _check_vouched(store: Run, experiment: Experiment) -> None:
+    """Raise DataError when data that somebody vouches for has changed since the run began, so that nothing of it is stored."""
+    now = vouched_by(experiment.source)
+    if not now:
+        return
+    then = store.provenance.get("vouched", {}).get(experiment.source.label)
+    if now != then:
+        raise DataError(
+            f"The data of '{experiment.source.label}' changed while it was used (from {(then or {}).get('at')} to {now.get('at')} "
+            f"entries). What is stored is of before. Say at = {(then or {}).get('at')} in [source] and run into a new folder."
+        )
 
 
 def run_elsewhere(block: Block) -> Done:
