@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from remission.clinic.archive.changing import amend, as_it_is, current, erase_items, history, rotate
-from remission.clinic.archive.proving import check_consistency, check_proof, prove, prove_consistency
+from remission.clinic.archive.proving import (
+    CONSISTENCY,
+    Prover,
+    check_consistency,
+    check_proof,
+    prove,
+    prove_consistency,
+)
 from remission.clinic.archive.verifying import verify
 from remission.clinic.archive.witness import add_to_witness, read_witness
-from remission.clinic.archive.writing import create, writing
+from remission.clinic.archive.writing import Writer, create, writing
 from remission.errors import DataError, SpecError, StoreError, VerificationError
 from remission.gold.archive import Archive
-from remission.gold.signing import Signer, load_signer, new_signer
+from remission.gold.log import read_log
+from remission.gold.merkle import consistency_proof
+from remission.gold.signing import Checkpoint, Signer, load_signer, new_signer
 
 from .archive_tools import record_of, standalone
 
@@ -67,7 +77,7 @@ def test_a_proof_with_anything_changed_is_none(place: Path) -> None:
     archive, module = Archive(place / "archive"), standalone()
     proof, tried = prove(archive, "b"), 0
     for path in flat(proof):
-        if path[0] in ("schema", "origin"):  # for people; the origin is the hash of the opening
+        if path[0] == "origin":  # for people; it is the hash of the opening
             continue
         changed = copy.deepcopy(proof)
         holder: Any = changed
@@ -132,6 +142,93 @@ def test_a_key_that_was_handed_over_signs_nothing_more(place: Path) -> None:
     # the old key signs the batch that names the new one, and the next is the new one's
     keys = [checkpoint.key for checkpoint in archive.log.checkpoints if checkpoint is not None]
     assert keys == [archive.log.keys[i] for i in (0, 0, 0, 1, 1, 2)]
+
+
+def test_no_content_is_proven_where_no_entry_is(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    archive, module = Archive(place / "archive"), standalone()
+    proof, (any_file, path) = prove(archive, "a"), (place / "any", place / "proof.json")
+    any_file.write_text("anything at all")
+    goes_on = json.loads(json.dumps(prove_consistency(archive, archive.log.checkpoints[0] or archive.head)))
+    bare = {name: value for name, value in proof.items() if name not in ("entry", "index", "path")}
+    for one in (bare, goes_on, proof | {"schema": goes_on["schema"]}, proof | {"schema": "x"}, proof):
+        path.write_text(json.dumps(one))
+        with pytest.raises(SystemExit, match="NOT WHAT WAS SIGNED"):
+            module.proof(path, any_file, archive.origin)
+        with pytest.raises((DataError, VerificationError)):
+            check_proof(one, any_file.read_bytes(), archive.origin)
+    path.write_text(json.dumps(goes_on))
+    module.proof(path, "", archive.origin)
+    assert "can tell" in capsys.readouterr().out
+    erase_items(place / "archive", load_signer(place / "key-2"), ["a"], "request", "me", keep_record=True)
+    archive = Archive(place / "archive")
+    prover = Prover(archive)
+    tomb = prover.shared | prover.own(archive.log.size - 1)  # names the same content
+    (place / "a").write_text("content of a")
+    path.write_text(json.dumps(tomb))
+    module.proof(path, "", archive.origin)
+    assert check_proof(tomb).entry["event"] == "tombstone"
+    with pytest.raises(SystemExit, match="the content of"):
+        module.proof(path, place / "a", archive.origin)
+    with pytest.raises(VerificationError, match="brought no content"):
+        check_proof(tomb, b"content of a")
+
+
+def forged_by(place: Path, signer: Signer, kept: Checkpoint) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What somebody with a key adds to a copy: a proof of it, and that the log goes on to it."""
+    forged = place / f"forged-{signer.key[:8]}"
+    shutil.copytree(place / "archive", forged)
+    writer = Writer(read_log(forged), signer)
+    writer.event({"event": "amend", "item": "a", "changes": {"licence": "MIT"}, "reason": "none", "by": "a thief"})
+    writer.commit()
+    archive = Archive.__new__(Archive)
+    archive.folder, archive.log = forged, read_log(forged)
+    prover = Prover(archive)
+    steps = consistency_proof(archive.log.leaves(), kept.size)
+    goes_on = prover.shared | {
+        "schema": CONSISTENCY, "first": json.loads(kept.line()), "path": [step.hex() for step in steps],
+    }  # fmt: skip
+    return prover.shared | prover.own(archive.log.size - 1), goes_on
+
+
+def test_a_key_that_was_handed_over_proves_nothing_more(place: Path) -> None:
+    archive, module, path = Archive(place / "archive"), standalone(), place / "proof.json"
+    kept = archive.head
+    for number, ok in ((0, False), (1, False), (2, True)):
+        proof, goes_on = forged_by(place, load_signer(place / f"key-{number}"), kept)
+        turned = proof | {"rotations": proof["rotations"][::-1]}
+        fewer = goes_on | {"rotations": goes_on["rotations"][: max(number, 1)]}
+        if ok:
+            assert check_proof(proof, None, archive.origin).entry["by"] == "a thief"
+            assert check_proof(turned, None, archive.origin).entry["by"] == "a thief"
+            assert check_consistency(goes_on, kept, archive.origin).size == kept.size + 1
+        for one in () if ok else (proof, turned):
+            with pytest.raises(VerificationError, match="the key that was this archive's then"):
+                check_proof(one, None, archive.origin)
+            path.write_text(json.dumps(one))
+            with pytest.raises(SystemExit, match="a checkpoint of another key"):
+                module.proof(path, "", archive.origin)
+        for one in () if ok else (goes_on, fewer, goes_on | {"rotations": []}):
+            with pytest.raises(VerificationError):  # the kept checkpoint is of the newest key, which must be introduced
+                check_consistency(one, kept, archive.origin)
+
+
+def test_the_batch_that_names_a_key_is_proven_by_the_one_before(place: Path) -> None:
+    new, module, path = new_signer(place / "key-3"), standalone(), place / "proof.json"
+    rotate(place / "archive", load_signer(place / "key-2"), new)
+    archive = Archive(place / "archive")
+    prover = Prover(archive)
+    for proof in (prove(archive, "a"), prover.shared | prover.own(archive.log.size - 1)):
+        assert check_proof(proof, None, archive.origin).checkpoint.key == load_signer(place / "key-2").key
+        path.write_text(json.dumps(proof))
+        module.proof(path, "", archive.origin)
+        early = proof | {"checkpoint": json.loads(new.sign(archive.head).line())}
+        path.write_text(json.dumps(early))
+        with pytest.raises(SystemExit, match="a checkpoint of another key"):
+            module.proof(path, "", archive.origin)
+        with pytest.raises(VerificationError, match="the key that was this archive's then"):
+            check_proof(early, None, archive.origin)
+    for kept in [one for one in archive.log.checkpoints if one is not None]:
+        assert check_consistency(json.loads(json.dumps(prove_consistency(archive, kept))), kept) == archive.head
 
 
 def test_keys_are_for_their_owner_alone(place: Path, tmp_path: Path) -> None:

@@ -76,6 +76,8 @@ def check_proof(proof: Mapping[str, Any], content: bytes | None = None, origin: 
         DataError: no proof. VerificationError: a proof of something else.
     """
     with _understood():
+        if proof["schema"] != SCHEMA:
+            raise ValueError("the schema")
         shared = _Shared(proof)
         step = _step(proof)
         entry = parse(step[0])
@@ -83,6 +85,8 @@ def check_proof(proof: Mapping[str, Any], content: bytes | None = None, origin: 
             raise ValueError("the entry")
     shared.check(origin)
     shared.climb(step)
+    if content is not None and entry.get("event") != "ingest":  # a tombstone names a content as well
+        raise VerificationError("The proof is of an event that brought no content.")
     if content is not None and hashlib.sha256(content).hexdigest() != entry.get("content"):
         raise VerificationError("This is not the content that the entry speaks of.")
     return Proven(entry, shared.checkpoint, shared.start)
@@ -118,7 +122,7 @@ def check_consistency(proof: Mapping[str, Any], kept: Checkpoint, origin: str = 
         path = [bytes.fromhex(step) for step in proof["path"]]
     shared.check(origin)
     new = shared.checkpoint
-    if first != kept or kept.origin != shared.start or kept.key not in shared.keys or not kept.is_signed:
+    if first != kept or kept.origin != shared.start or kept.key != shared.signer(kept.size) or not kept.is_signed:
         raise VerificationError("The proof does not begin with the checkpoint that was kept.")
     if not is_consistent(kept.size, bytes.fromhex(kept.root), new.size, bytes.fromhex(new.root), path):
         raise VerificationError("The newest checkpoint does not go on from the one that was kept.")
@@ -138,11 +142,12 @@ class _Shared:
         first = parse(opening)
         if checkpoint is None or first is None:
             raise ValueError("the checkpoint")
-        self.checkpoint, self.start, self.keys = checkpoint, leaf_hash(opening).hex(), {first["key"]}
-        self._rotations = [_step(one) for one in proof["rotations"]]
+        self.checkpoint, self.start = checkpoint, leaf_hash(opening).hex()
+        self._rotations = sorted((_step(one) for one in proof["rotations"]), key=lambda step: step[1])
+        self._keys = [(-1, first["key"])]  # number of the entry that names a key, and the key; in order
 
     def check(self, origin: str) -> None:
-        """Raise VerificationError unless a key of the archive signed the checkpoint."""
+        """Raise VerificationError unless the key that was the archive's then signed the checkpoint."""
         if origin and self.start != origin:
             raise VerificationError(f"The proof is of the archive {self.start[:16]}..., not of {origin[:16]}...")
         for step in self._rotations:
@@ -150,10 +155,15 @@ class _Shared:
             event = parse(step[0]) or {}
             if event.get("event") != "key" or not is_introduced(self.start, event.get("key"), event.get("proof")):
                 raise VerificationError("A key in the proof was not introduced by its holder.")
-            self.keys.add(event["key"])
+            self._keys.append((step[1], event["key"]))
         head = self.checkpoint
-        if head.origin != self.start or head.key not in self.keys or not head.is_signed:
-            raise VerificationError("The checkpoint is not signed by a key of this archive.")
+        if head.origin != self.start or head.key != self.signer(head.size) or not head.is_signed:
+            raise VerificationError("The checkpoint is not signed by the key that was this archive's then.")
+
+    def signer(self, size: int) -> str:
+        """The key that signs a checkpoint of this size: the batch that ends with a new key is signed by the one before."""
+        found: str = [key for number, key in self._keys if number + 1 < size][-1]
+        return found
 
     def climb(self, step: _Step) -> None:
         """Raise VerificationError unless the path leads from the entry to the root."""

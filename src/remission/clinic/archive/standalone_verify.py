@@ -115,7 +115,7 @@ def contents(folder, events):
     folders = ("log", "records", "packs", "objects", "incoming")
     for path in folder.rglob("*"):
         within = path.relative_to(folder).parts
-        known = within[0] in folders if path.is_dir() else path in parts or within[0] in ("log", "incoming") and within[1:]
+        known = within[0] in folders if path.is_dir() else path in parts or (within[0] in ("log", "incoming") and within[1:])
         check(known and not path.is_symlink(), f"nothing in the log speaks of {path}")
     for path, pieces in parts.items():
         check(path.is_file(), f"{path} is missing")
@@ -129,21 +129,31 @@ def contents(folder, events):
 
 def proof(path, file, origin):  # one proof, or what many share and then a line for each, as exports have them
     shared, *more = [json.loads(line) for line in Path(path).read_bytes().split(b"\n") if line]
+    ongoing = shared["schema"] == "remission/archive-consistency/1"
+    check(ongoing or shared["schema"] == "remission/archive-proof/1", "this is no proof")
     first, point = shared["opening"].encode(), shared["checkpoint"]
-    start, keys = leaf(first).hex(), [json.loads(first)["key"]]
+    start, signer, own = leaf(first).hex(), json.loads(first)["key"], [shared] if "entry" in shared else []
     check(origin in ("", start), f"this is the archive {start}")
-    for one in [*shared["rotations"], *more, *([shared] if "entry" in shared else [])]:
-        entry = one["entry"].encode()
-        value = climb(leaf(entry), one["index"], point["size"], one["path"])
-        check(value.hex() == point["root"], "the path to the root")
-        event = json.loads(entry)
-        if one in shared["rotations"]:
-            keys.append(rotated(event, start))
-            continue
-        check(not file or sha256(Path(file).read_bytes()).hexdigest() == event.get("content"), f"the content of {file}")
+    check(not ongoing or not more + own, "a proof that a log goes on is about no entry")
+    check(not file or more + own, f"no entry is proven, so nothing of {file}")
+    for one in sorted(shared["rotations"], key=lambda one: one["index"]):
+        event = reached(one, point)
+        check(event["event"] == "key", "a new key")
+        new = rotated(event, start)
+        signer = new if one["index"] + 1 < point["size"] else signer  # the batch that names it is signed by the one before
+    checkpoint(point, [signer], start)
+    for event in [reached(one, point) for one in more + own]:
+        fits = not file or (event["event"], event["content"]) == ("ingest", sha256(Path(file).read_bytes()).hexdigest())
+        check(fits, f"the content of {file}")
         print(f"{event['event']} of '{event.get('item')}' {event.get('content', '')}")
-    checkpoint(point, keys, start)
     print(f"in the archive {start} of {point['size']} entries at {point['time']}")
+    if ongoing:
+        print("This is the newest checkpoint; that it goes on from an earlier one, `remission archive check` can tell.")
+
+def reached(one, point):  # an entry whose path leads to the root that was signed
+    value = climb(leaf(one["entry"].encode()), one["index"], point["size"], one["path"])
+    check(value.hex() == point["root"], "the path to the root")
+    return json.loads(one["entry"])
 
 
 if __name__ == "__main__":
