@@ -155,6 +155,29 @@ def un_erase_with_an_excuse(archive: Path) -> None:
     (archive / "incoming" / "promise.json").write_bytes(canonical({"batch": 5, "objects": []}))
 
 
+def un_erase_with_a_better_excuse(archive: Path) -> None:
+    """The same, with a promise of the batch that erased them."""
+    un_erase(archive)
+    (archive / "incoming" / "promise.json").write_bytes(canonical({"batch": 6, "objects": []}))
+
+
+def insert_an_object_with_an_excuse(archive: Path) -> None:
+    """A stray, with a promise of a batch that is there already."""
+    path = big(archive).with_name(big(archive).parent.name + "0" * 62)
+    path.write_bytes(b"x")
+    (archive / "incoming" / "promise.json").write_bytes(canonical({"batch": 6, "objects": [path.name]}))
+
+
+def truncate_what_was_erased(archive: Path) -> None:
+    """The last content of a pack is erased, which leaves blanks, and the blanks are cut off."""
+    from remission.clinic.archive.changing import erase_items
+    from remission.gold.signing import load_signer
+
+    erase_items(archive, load_signer(archive.parent / "key"), ["2-3"], "on request", "us")
+    path = archive / "packs" / "00000003.pack"
+    os.truncate(path, path.stat().st_size - 3)
+
+
 def un_erase(archive: Path) -> None:
     path = archive / "packs" / "00000001.pack"
     data = path.read_bytes()
@@ -228,6 +251,9 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str, str, int | None, int | None
     "folders that clash in case": (lambda a: (a / "LOG").mkdir(), "case-clash", "LOG", None, 23),
     "an entry nested without end": (nested, "event", "log/00000001", 6, 1),
     "erased bytes come back, with an excuse": (un_erase_with_an_excuse, "not-erased", "packs/00000001", 23, 22),
+    "erased bytes come back, with a better excuse": (un_erase_with_a_better_excuse, "unfinished", "packs/00000001", 23, 22),
+    "insert an object, with an excuse": (insert_an_object_with_an_excuse, "stray", "objects/", None, 23),
+    "truncate what was erased": (truncate_what_was_erased, "content", "packs/00000003", 16, 11),
     "erased bytes come back": (un_erase, "not-erased", "packs/00000001", 23, 22),
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ from importlib import resources
 
 README = b"""A GOLD ARCHIVE: data known to be human, kept so that anybody can check that nothing was added, altered or removed.
 
-Check it without the software that made it (Python 3.11 and the package `cryptography`; the file is about 150 short lines: read it):
+Check it without the software that made it (Python 3.11 and the package `cryptography`; the file is less than 200 short lines: read it):
 
     python verify.py ARCHIVE [--origin ORIGIN] [--witness FILE]
 
@@ -29,5 +29,5 @@ is signed by the key before it.
 
 
 def verifier() -> bytes:
-    """The stand-alone verifier, a Python file of about 150 lines that imports nothing of ours."""
+    """The stand-alone verifier, a Python file of less than 200 lines that imports nothing of ours."""
     return resources.files("remission.clinic.archive").joinpath("standalone_verify.py").read_bytes()

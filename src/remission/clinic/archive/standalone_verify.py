@@ -112,10 +112,12 @@ def contents(folder, events):
     for name, field in (("verify.py", "verifier"), ("README.txt", "readme")):
         lies(name, 0, (folder / name).stat().st_size, events[0][1][field], b"", b"")
     parts |= {path: [] for path in folder.glob(".lock")}  # empty
+    begun = interrupted(folder, events[-1][0] + 1)
     folders = ("log", "records", "packs", "objects", "incoming")
     for path in folder.rglob("*"):
         within = path.relative_to(folder).parts
-        known = within[0] in folders if path.is_dir() else path in parts or (within[0] in ("log", "incoming") and within[1:])
+        known = path in parts or path in begun or (within[1:] and within[0] in ("log", "incoming"))
+        known = within[0] in folders if path.is_dir() else known
         check(known and not path.is_symlink(), f"nothing in the log speaks of {path}")
     for path, pieces in parts.items():
         check(path.is_file(), f"{path} is missing")
@@ -126,6 +128,15 @@ def contents(folder, events):
             check(good and start == at and data[stop - len(end) : stop] == end, f"{path}, byte {start}")
             at = stop
         check(at == len(data), f"{path} is longer than was signed")
+
+def interrupted(folder, batch):  # files of a batch that a command was killed in before it counted; the next one removes them
+    try:
+        promise = json.loads((folder / "incoming" / "promise.json").read_bytes())
+        objects = [f"objects/{name[:2]}/{bytes.fromhex(name).hex()}" for name in promise["objects"]]
+        names = [f"packs/{batch:08d}.pack", f"records/{batch:08d}.jsonl", *objects]
+        return {folder / name for name in names} if promise["batch"] == batch else set()
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return set()
 
 def proof(path, file, origin):  # one proof, or what many share and then a line for each, as exports have them
     shared, *more = [json.loads(line) for line in Path(path).read_bytes().split(b"\n") if line]

@@ -226,6 +226,8 @@ class _Look:
                 self._bytes(entry, data[entry["offset"] : entry["offset"] + entry["size"]], name, batch)
         if len(data) > offset:
             self.fault("content", f"{len(data) - offset} bytes that belong to no entry", name, batch)
+        elif len(data) < offset:  # what was erased has no hash that would tell
+            self.fault("content", f"it is cut off: {offset - len(data)} bytes are missing", name, batch)
 
     def _content(self, entry: dict[str, Any], name: str, batch: int) -> None:
         erased = bytes.fromhex(entry["content"]) in self.log.gone
@@ -255,13 +257,12 @@ class _Look:
             self.fault("content", f"'{entry['item']}' was stored as something else than its hash says", where, batch)
 
     def _not_erased(self, what: str, entry: dict[str, Any], where: str) -> None:
-        if entry["content"] in self.erasing:
-            self.notes.append(
-                f"Erasing {what} of '{entry['item']}' was interrupted; the next command that writes finishes it."
-            )
-            return
         erased = entry["item"] if what == "the record" else bytes.fromhex(entry["content"])
         batch = self.log.batch_of(self.log.tombs[erased])
+        if entry["content"] in self.erasing:  # anybody could have written the promise, so it excuses nothing
+            said = "was to be erased, and is there: by what lies in 'incoming', a command was interrupted, and the next one that writes finishes it"
+            self.fault("unfinished", f"{what} of '{entry['item']}' {said}", where, batch)
+            return
         self.fault("not-erased", f"{what} of '{entry['item']}' was erased, and is there again", where, batch)
 
     def _erasing(self) -> set[str]:
@@ -330,7 +331,8 @@ class _Look:
 
     def _shard(self, entry: os.DirEntry[str]) -> None:
         name = f"objects/{entry.name}"
-        promised = set() if self.promise is None else set(self.promise["objects"])
+        begun = self.promise is not None and self.promise["batch"] == len(self.log.firsts)
+        promised = set(self.promise["objects"]) if self.promise is not None and begun else set()
         shards = {one[:2] for one in self.loose | promised} | {content.hex()[:2] for content in self.log.gone}
         if not entry.is_dir(follow_symlinks=False) or (entry.name not in shards and any(listed(Path(entry.path)))):
             self._stray(entry, name, shards)

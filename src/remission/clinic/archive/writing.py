@@ -197,8 +197,9 @@ class Writer:
         try:
             self._write(batch, text)
         except OSError:
-            with contextlib.suppress(OSError):
-                settle(log)
+            if not log_file(self.folder, batch).exists():  # else it counts, and the next command finishes what it began
+                with contextlib.suppress(OSError):
+                    settle(log)
             self._clear()
             raise
         self._note(batch, lines, tree, checkpoint)
