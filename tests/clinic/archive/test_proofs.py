@@ -263,6 +263,27 @@ def test_witnesses_grow_and_agree(place: Path) -> None:
             read_witness(witness)
 
 
+def test_a_witness_without_a_last_newline_is_not_destroyed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    witness = place / "witness"
+    add_to_witness(witness, Archive(place / "archive").log)
+    witness.write_bytes(witness.read_bytes().rstrip(b"\n"))
+    witness.chmod(0o640)
+    before = witness.read_bytes()
+    add(place / "archive", load_signer(place / "key-2"), "new")
+    log = Archive(place / "archive").log
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", lambda old, new: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(StoreError, match="No space left"):
+            add_to_witness(witness, log)
+    assert witness.read_bytes() == before
+    assert not list(place.glob(".witness*"))
+    assert add_to_witness(witness, log)
+    assert witness.read_bytes() == before + b"\n" + log.head.line() + b"\n"
+    assert witness.stat().st_mode & 0o777 == 0o640
+    assert [one.size for one in read_witness(witness)] == [log.size - 1, log.size]
+    assert verify(place / "archive", "", [witness]).witnessed == 2
+
+
 def test_a_checkpoint_between_batches_is_checked_as_well(place: Path) -> None:
     """A witness may hold a checkpoint that was signed for a size at which no batch ends here: then it is a fork."""
     archive, signer = Archive(place / "archive"), load_signer(place / "key-2")

@@ -7,10 +7,12 @@ write: with a partner, on paper, in a mail.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from remission.clinic.archive._aside import written_aside
 from remission.errors import DataError, StoreError
 from remission.gold import disk
 from remission.gold.log import Fault, Log
@@ -52,13 +54,23 @@ def add_to_witness(path: Path, log: Log) -> bool:
     if any(one.size == log.head.size for one in kept):
         return False
     try:
-        with open(path, "ab") as file:
-            file.write(log.head.line() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        _write_anew(path, log.head.line() + b"\n")
     except OSError as error:
         raise StoreError(f"The witness '{path}' cannot be written: {error.strerror or error}.") from None
     return True
+
+
+def _write_anew(path: Path, line: bytes) -> None:
+    """The file with one line more, whole at any time; the line before may have lost its end, as editors and mails do to it."""
+    before = disk.read(path, most=1 << 28) if path.exists() else b""
+    with written_aside(path) as aside:
+        with open(aside, "xb") as file:
+            file.write(before + (b"" if before.endswith(b"\n") or not before else b"\n") + line)
+            file.flush()
+            os.fsync(file.fileno())
+        if before:
+            shutil.copymode(path, aside)
+    disk.sync_folder(path.parent)
 
 
 def against_witness(log: Log, kept: Sequence[Checkpoint]) -> tuple[list[Fault], int]:
