@@ -141,7 +141,7 @@ def checked(path: Path, file: Path | None, witness: Path | None, origin: str) ->
         content = None if file is None else disk.read_given(file, 1 << 32)
     except OSError as error:
         raise DataError(f"'{error.filename or path}' cannot be read: {error.strerror or error}.") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise DataError(f"'{path}' is no proof. `remission archive prove` writes one.") from None
     proof = proof if isinstance(proof, dict) else {}
     if proof.get("schema") == CONSISTENCY:

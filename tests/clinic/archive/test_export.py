@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
+from remission.clinic.archive._formats import rows
+from remission.clinic.archive._layout import data_of
 from remission.clinic.archive.adding import add
 from remission.clinic.archive.changing import amend, erase_items, rotate
 from remission.clinic.archive.exporting import FORMATS, check_export, export
+from remission.clinic.archive.proving import Prover
 from remission.clinic.archive.queues import make_queue, read_answers
 from remission.clinic.archive.record import about
 from remission.clinic.archive.review import record_answers
@@ -22,6 +25,7 @@ from remission.clinic.archive.sampling import sample, write_sample
 from remission.clinic.archive.writing import create
 from remission.errors import DataError, SpecError, StoreError, VerificationError
 from remission.gold.archive import Archive
+from remission.gold.canonical import canonical
 from remission.gold.signing import load_signer, new_signer
 
 from .archive_tools import standalone
@@ -68,9 +72,7 @@ def test_exports_hold_what_the_archive_holds_with_proofs(to: Any, place: Path) -
     assert check_export(out, archive.origin) == 12
     inner = out / "data" if to == "bagit" else out
     standalone().proof(inner / "proofs.jsonl", "", archive.origin)
-    from remission.clinic.archive._formats import rows
-
-    held = {row["id"]: row["content"] for row in rows(inner)}
+    held = {row["id"]: row["content"] for row in rows(data_of(out))}
     assert held == {item: archive.content(item) for item in archive.log.items if item != "letter/0"}
     with pytest.raises(StoreError, match="exists"):
         export(archive, out, to)
@@ -139,6 +141,77 @@ def test_a_changed_export_is_found(to: Any, place: Path) -> None:
     for folder in (place / "nowhere", place):
         with pytest.raises(DataError, match="no export"):
             check_export(folder)
+
+
+def forged(table: Path, target: Path, **values: Any) -> None:
+    """A copy of a Parquet file with other values in its third row."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    held = pq.read_table(table)
+    found = held.to_pylist()
+    found[2] |= values
+    pq.write_table(pa.Table.from_pylist(found, held.schema), target)
+
+
+def test_data_that_no_proof_speaks_of_is_found(place: Path) -> None:
+    archive, shard = Archive(place / "archive"), "data/train-00000-of-00001.parquet"
+    for to in FORMATS:
+        export(archive, place / to, to)
+    genuine = (place / "huggingface" / shard).read_bytes()
+    card = (place / "huggingface" / "README.md").read_text()
+    listed = (place / "bagit" / "data" / "items.jsonl").read_bytes()
+    for to, name, content in (
+        ("huggingface", "data/train-00001-of-00002.parquet", genuine),
+        ("huggingface", "data.parquet", genuine),
+        ("huggingface", "items.jsonl", listed),
+        ("huggingface", "data/items.jsonl", listed),
+        ("huggingface", "bagit.txt", b"BagIt-Version: 1.0"),
+        ("huggingface", "other.py", b""),
+        ("huggingface", "README.md", card.replace("data/train-*", ".hidden/*").encode()),
+        ("huggingface", "README.md", card.replace("---", "---\ndata_files: .hidden/x.parquet", 1).encode()),
+        ("parquet", "items.jsonl", listed),
+        ("parquet", shard, genuine),
+        ("bagit", f"data/items/{'0' * 64}.txt", b"forged"),
+        ("bagit", "data/items/.hidden", b"forged"),
+        ("bagit", "data.parquet", genuine),
+        ("bagit", "data/more/x", b""),
+    ):
+        path = place / to / name
+        before, new = path.read_bytes() if path.exists() else None, not path.parent.exists()
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+        with pytest.raises(DataError if name == "bagit.txt" else VerificationError):
+            check_export(place / to)
+        path.unlink()
+        if before is not None:
+            path.write_bytes(before)
+        if new:
+            path.parent.rmdir()
+        assert check_export(place / to) == 12, (to, name)
+    (place / "huggingface" / ".cache").mkdir()
+    (place / "huggingface" / ".gitattributes").write_text("")
+    assert check_export(place / "huggingface") == 12
+    table = place / "parquet" / "data.parquet"
+    forged(table, table, content=b"FORGED")
+    with pytest.raises(VerificationError, match="another content"):
+        check_export(place / "parquet")
+
+
+def test_proofs_that_say_nothing_are_refused(place: Path) -> None:
+    archive, out = Archive(place / "archive"), place / "out"
+    export(archive, out)
+    whole = (out / "proofs.jsonl").read_bytes()
+    number = next(number for number, entry in archive.log.entries() if entry["event"] == "collection")
+    for line, kind in (
+        (canonical(Prover(archive).own(number)), VerificationError),
+        (b"{}", DataError),
+        (b"[]", DataError),
+        (b"[" * 200_000, DataError),
+    ):
+        (out / "proofs.jsonl").write_bytes(whole + line + b"\n")
+        with pytest.raises(kind, match=r"no row follows|no export with proofs"):
+            check_export(out)
 
 
 def test_bags_are_valid(place: Path) -> None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from remission.errors import DataError
+from remission.clinic.archive._layout import CONFIGS, SHARD, TABLE, is_item, unlisted
+from remission.errors import DataError, VerificationError
 from remission.gold.canonical import canonical
 from remission.gold.signing import Checkpoint
 
@@ -55,17 +56,17 @@ class About:
 
 def parquet(folder: Path, items: Iterator[Item], about: About, sidecar: Sidecar) -> tuple[str, ...]:
     """data.parquet and croissant.json."""
-    counts = _table(folder / "data.parquet", items)
-    _croissant(folder, "data.parquet", about, counts)
+    counts = _table(folder / TABLE, items)
+    _croissant(folder, TABLE, about, counts)
     if sidecar is not None:
-        sidecar(folder / "data.parquet")
+        sidecar(folder / TABLE)
     return tuple(sorted(counts))
 
 
 def huggingface(folder: Path, items: Iterator[Item], about: About, sidecar: Sidecar) -> tuple[str, ...]:
     """data/train-00000-of-00001.parquet and a card, README.md."""
     (folder / "data").mkdir()
-    name = "data/train-00000-of-00001.parquet"
+    name = SHARD
     languages: Counter[str] = Counter()
 
     def watched() -> Iterator[Item]:
@@ -79,15 +80,7 @@ def huggingface(folder: Path, items: Iterator[Item], about: About, sidecar: Side
     known = sorted(one for one in languages if one)
     card = ["---", f"pretty_name: {json.dumps(about.name)}", f"license: {json.dumps(licence)}"]
     card += ["language:", *(f"- {json.dumps(one)}" for one in known)] if known else []
-    card += [
-        "configs:",
-        "- config_name: default",
-        "  data_files:",
-        "  - split: train",
-        "    path: data/train-*.parquet",
-        "---",
-        "",
-    ]
+    card += [*CONFIGS, "---", ""]
     card += [f"# {about.name}", "", about.description, "", "| column | what it is |", "| --- | --- |"]
     card += [f"| {name} | {what} |" for name, what in COLUMNS.items()]
     card += [
@@ -180,27 +173,37 @@ def _row(item: Item) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def rows(folder: Path) -> Iterator[dict[str, Any]]:
-    """Rows of an export, with the ``content`` as bytes, whatever its layout. Raises DataError, or what reading raises."""
-    if (folder / "items.jsonl").is_file():
-        for line in (folder / "items.jsonl").read_bytes().splitlines():
-            one = json.loads(line)
-            name = str(one["file"])
-            if not name.startswith("items/") or "/" in name[6:] or ".." in name:
-                raise DataError(f"'{name}' leads out of the export.")
-            yield one | {"content": (folder / name).read_bytes()}
+def rows(data: Path) -> Iterator[dict[str, Any]]:
+    """Rows of the data file of an export, with the ``content`` as bytes. Raises VerificationError, or what reading raises."""
+    if data.suffix == ".jsonl":
+        yield from _listed(data)
         return
     import pyarrow.parquet as pq
 
-    paths = [
-        path for path in (folder / "data.parquet", folder / "data" / "train-00000-of-00001.parquet") if path.is_file()
-    ]
-    if not paths:
-        raise DataError(f"'{folder}' holds no data of an export.")
-    with pq.ParquetFile(paths[0], page_checksum_verification=True) as file:
+    with pq.ParquetFile(data, page_checksum_verification=True) as file:
+        if sorted(file.schema_arrow.names) != sorted(COLUMNS):
+            raise VerificationError(
+                f"'{data}' has other columns than an export: {', '.join(file.schema_arrow.names)[:200]}."
+            )
         for batch in file.iter_batches(256):
             for row in batch.to_pylist():
+                if row["text"] is not None and row["content"] is not None:
+                    raise VerificationError(f"The item '{row['id']}' has a text and another content beside it.")
                 yield row | {"content": row["content"] if row["text"] is None else row["text"].encode("utf-8")}
+
+
+def _listed(data: Path) -> Iterator[dict[str, Any]]:
+    expected, names = {*COLUMNS, "file"} - {"text", "content"}, set()
+    for line in data.read_bytes().splitlines():
+        one = json.loads(line)
+        name = str(one["file"])
+        if not is_item(name):
+            raise DataError(f"'{name}' is no item of the export.")
+        if set(one) != expected:
+            raise VerificationError(f"The item '{one['id']}' has other fields than an export: {', '.join(one)[:200]}.")
+        names.add(name)
+        yield one | {"content": (data.parent / name).read_bytes()}
+    unlisted(data.parent, names)
 
 
 def _sha256(path: Path) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from remission.clinic.archive import _formats as formats
 from remission.clinic.archive._aside import written_aside
+from remission.clinic.archive._layout import data_of
 from remission.clinic.archive.changing import as_it_is, current, note_later
 from remission.clinic.archive.proving import Prover, check_proof
 from remission.clinic.archive.readme import verifier
@@ -119,28 +120,33 @@ def export(
 
 
 _SHOWN = ("ingest", "amend", "evidence", "review")
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RuntimeError)  # RecursionError is one of the last
 
 
 def check_export(folder: Path, origin: str = "") -> int:
     """Check every row of an export against its proofs, without the archive; how many there are.
 
     Content and record must be those that were signed; the other columns must follow from the record and from later events that were
-    signed as well. That no later event was left out cannot be seen without the archive.
+    signed as well. Files that the layout does not have are refused, for whoever loads the folder would take them for data. That no
+    later event was left out cannot be seen without the archive.
 
     Raises:
         DataError: no export. VerificationError: an item, or its proof, is not what was signed.
     """
-    if (folder / "bagit.txt").is_file():
-        folder = folder / "data"
     try:
-        shared, *proofs = [json.loads(line) for line in (folder / "proofs.jsonl").read_bytes().splitlines()]
-    except (OSError, ValueError) as error:
+        data = data_of(folder)
+        inner = folder / "data" if data.suffix == ".jsonl" else folder
+        shared, *proofs = [json.loads(line) for line in (inner / "proofs.jsonl").read_bytes().splitlines()]
+        proofs.sort(key=lambda one: int(one["index"]))
+    except (OSError, *_UNREADABLE) as error:
         raise DataError(f"'{folder}' is no export with proofs: {type(error).__name__}.") from None
     ingests: dict[str, tuple[int, dict[str, Any]]] = {}
     later: dict[str, dict[str, Any]] = {}
     votes: dict[str, dict[str, str]] = {}
-    for one in sorted(proofs, key=lambda one: int(one["index"])):
+    for one in proofs:
         entry = check_proof(shared | one, None, origin).entry
+        if entry.get("event") not in _SHOWN:
+            raise VerificationError(f"Entry {one['index']} has a proof, and no row follows from it.")
         if entry["event"] == "ingest":
             ingests[entry["item"]] = (one["index"], entry)
         elif entry["event"] == "review":
@@ -149,13 +155,13 @@ def check_export(folder: Path, origin: str = "") -> int:
             note_later(later, entry)
     count = len(ingests)
     try:
-        for row in formats.rows(folder):
+        for row in formats.rows(data):
             number, entry = ingests.pop(row["id"], (-1, {}))
             now = rule(votes.get(row["id"], {})) == "certified"
             trouble = _trouble(row, number, entry, later.get(row["id"]), now)
             if trouble:
                 raise VerificationError(f"{trouble} of the item '{row['id']}' is not what was signed.")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *_UNREADABLE) as error:
         raise VerificationError(
             f"The data of '{folder}' cannot be read: {' '.join(str(error).split())[:200]}"
         ) from None
