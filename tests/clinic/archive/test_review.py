@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from remission.clinic.archive._drawn import Drawn, newest, weighted
 from remission.clinic.archive.adding import add
 from remission.clinic.archive.agreement import cohens_kappa, krippendorffs_alpha
 from remission.clinic.archive.changing import add_evidence, erase_items
@@ -22,6 +23,7 @@ from remission.errors import DataError, SpecError, StoreError
 from remission.gold.archive import Archive
 from remission.gold.signing import load_signer, new_signer
 from remission.gold.votes import certified_items
+from remission.numerics.proportions import clopper_pearson
 
 # --- agreement ----------------------------------------------------------------------------------------------------
 
@@ -205,6 +207,79 @@ def test_strata_are_weighted_by_their_size(place: Path) -> None:
     with pytest.raises(DataError, match="fewer than the 2 strata"):
         make_queue(folder, signer, place / "q2", by="stratum", count=1)
     assert not (place / "q2").exists()
+
+
+def grown(place: Path, **texts: int) -> None:
+    rows = [
+        {"id": f"{kind}-{n}", "text": f"{kind} text, a late one {n}"}
+        for kind, count in texts.items()
+        for n in range(count)
+    ]
+    (place / "late.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = about({"collection": {"title": "t", "issuer": "i", "method": "m", "licence": "MIT"}})
+    add(place / "archive", load_signer(place / "key"), [place / "late.jsonl"], told)
+
+
+def reviewed(place: Path, name: str, people: tuple[str, ...] = ("ann", "bob"), **how: Any) -> None:
+    folder, signer = place / "archive", load_signer(place / "key")
+    make_queue(folder, signer, place / name, planted=[place / "planted.jsonl"], **how)
+    for who in people:
+        record_answers(folder, signer, place / f"{name}.key", answers(place, name, who, 1.0, 0))
+
+
+def test_queues_of_different_populations_are_not_mixed(place: Path) -> None:
+    """70 of 80 are human; then 400 machine-written ones come in: 0.146 are."""
+    reviewed(place, "q1", count=60, seed=1)
+    assert review_status(Archive(place / "archive")).notes == ()
+    grown(place, machine=400)
+    status = review_status(Archive(place / "archive"))
+    assert status.of_all.low <= 70 / 80 <= status.of_all.high
+    assert any("400 items came in since" in note for note in status.notes)
+    reviewed(place, "q2", count=60, seed=2, people=("ann",))  # who was reviewed before is not done first
+    assert review_status(Archive(place / "archive")).of_all == status.of_all
+    record_answers(place / "archive", load_signer(place / "key"), place / "q2.key", answers(place, "q2", "bob", 1.0, 0))
+    status = review_status(Archive(place / "archive"))
+    assert status.of_all.low <= 70 / 480 <= status.of_all.high < 0.5
+    assert any("480 items" in note for note in status.notes)
+    assert any("1 reviewed queues are left out" in note for note in status.notes)
+    before = status.among_certified.n
+    reviewed(place, "q3", count=60, seed=3)  # of the same items: both count
+    status = review_status(Archive(place / "archive"))
+    assert before == 60 < status.among_certified.n <= 120
+    assert status.of_all.low <= 70 / 480 <= status.of_all.high
+
+
+def test_the_newest_queue_of_a_growing_archive_holds_the_truth() -> None:
+    """Of 100 human items with a queue of 100 that grow by 4,900 machine-written ones with another of 100, 2 % are human."""
+    rng, hits = np.random.default_rng(0), 0
+    for _ in range(200):
+        queues = []
+        for size in (100, 5000):
+            chosen = rng.choice(size, 100, replace=False)
+            said = {(str(item), "all"): {"ann", "bob"} for item in chosen}
+            queues.append(Drawn("", "random", {"all": size}, (size, 0), said))
+        sampled, notes = newest(queues, 5000)
+        assert sampled.sizes == {("", "all"): 5000}
+        assert len(notes) == 2
+        strata = [stratum for _, stratum in sampled.said]
+        certified, n = weighted(strata, [int(item) < 100 for item, _ in sampled.said], sampled.sizes)
+        low, high = clopper_pearson(certified, n)
+        hits += low <= 0.02 <= high
+    assert hits / 200 > 0.92
+
+
+def test_modalities_weigh_what_they_hold() -> None:
+    def drawn(modality: str, of: int) -> Drawn:
+        said = {(f"{modality}{n}", "all"): {"ann", "bob"} for n in range(10)}
+        return Drawn(modality, "random", {"all": of}, (100, 0), said)
+
+    queues = [drawn("", 100), drawn("text", 90), drawn("image", 10)]
+    sampled, notes = newest(queues, 100)
+    strata = [stratum for _, stratum in sampled.said]
+    certified, n = weighted(strata, [item.startswith("text") for item, _ in sampled.said], sampled.sizes)
+    assert certified / n == pytest.approx(0.9)
+    assert "image, text" in notes[0]
+    assert newest(queues[::-1], 100)[0].sizes == {("", "all"): 100}
 
 
 def test_disagreement_comes_first(place: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from remission.clinic.archive._drawn import Drawn, newest, weighted
 from remission.clinic.archive.agreement import cohens_kappa, krippendorffs_alpha
 from remission.clinic.archive.certified import Counts, human_shares
 from remission.clinic.archive.queues import VERDICTS, read_key
@@ -91,7 +92,8 @@ class ReviewStatus:
         kappa: (reviewer, reviewer, Cohen's kappa) of each pair with items in common.
         reviewers: of each: verdicts, seconds, and how often they were wrong about planted items, with exact intervals.
         planted: the same of the two-reviewer rule as a whole.
-        among_certified: the human share of the certified items; ``of_all``: of those the random queues were drawn from.
+        among_certified: the human share of the certified items; ``of_all``: of those the newest random queue was
+            drawn from; older queues count as well when nothing came in since.
         seconds: spent in all, where they were given; ``cost_per_item``: per certified item of the archive.
         notes: what a reader of the numbers must know.
     """
@@ -173,16 +175,23 @@ class _Gathered:
         self.planted: dict[str, dict[str, str]] = {}  # task -> reviewer -> verdict
         self.truth: dict[str, str] = {}
         self.people: dict[str, dict[str, Any]] = {}
-        self.random: dict[str, tuple[str, str]] = {}  # item -> queue and stratum, of queues that estimate something
-        self.queues: dict[str, dict[str, Any]] = {}
-        self.strata: Counter[tuple[str, str]] = Counter()
+        self.drawn: dict[str, Drawn] = {}  # queues that estimate something, in their order
+        ingested = moved = amended = 0
         gone = archive.log.erased
         for _, entry in archive.log.entries():
             event = entry["event"]
-            if event == "queue":
-                self.queues[entry["queue"]] = entry
+            if event == "ingest":
+                ingested += 1
+            elif event == "amend":
+                moved, amended = moved + ("modality" in entry["changes"]), amended + 1
+            elif event == "queue" and entry["by"] != "disagreement":
+                state = (ingested, amended if entry["by"] == "stratum" else moved)
+                self.drawn[entry["queue"]] = Drawn(
+                    entry.get("modality", ""), entry["by"], dict(entry.get("strata", {})), state
+                )
             elif event in ("review", "control") and entry.get("item") not in gone:
                 self._take(entry)
+        self.ingested = ingested
 
     def _take(self, entry: dict[str, Any]) -> None:
         who = entry["reviewer"]
@@ -197,8 +206,8 @@ class _Gathered:
             one[entry["truth"]][1] += 1
             return
         self.votes.setdefault(entry["item"], {})[who] = entry["verdict"]
-        if entry["by"] != "disagreement":
-            self.random[entry["item"]] = (entry["queue"], entry["stratum"])
+        if entry["queue"] in self.drawn:
+            self.drawn[entry["queue"]].said.setdefault((entry["item"], entry["stratum"]), set()).add(who)
 
     def reviewers(self, level: float) -> tuple[dict[str, Any], ...]:
         rows = []
@@ -217,8 +226,10 @@ class _Gathered:
             truth: [verdict == "certified" for task, verdict in judged.items() if self.truth[task] == truth]
             for truth in ("human", "machine")
         }
-        done = {item: place for item, place in self.random.items() if verdicts[item] != "waiting"}
-        waiting = len(self.random) - len(done)
+        sampled, told = newest(list(self.drawn.values()), self.ingested)
+        notes += told
+        done = sorted(one for one, who in sampled.said.items() if len(who) >= 2)
+        waiting = len(sampled.said) - len(done)
         if waiting:
             notes.append(
                 f"{waiting} items of random queues wait for a second reviewer; the shares are of those that do not."
@@ -229,7 +240,8 @@ class _Gathered:
             notes.append(
                 "How often reviewers are wrong is not known: plant items of known truth, human and machine-written, with --plant."
             )
-        certified, reviewed = self._weighted(done, verdicts)
+        hits = [verdicts[item] == "certified" for item, _ in done]
+        certified, reviewed = weighted([stratum for _, stratum in done], hits, sampled.sizes)
         counts = Counts(
             certified, reviewed, sum(sides["machine"]), len(sides["machine"]), sum(sides["human"]), len(sides["human"])
         )
@@ -238,21 +250,6 @@ class _Gathered:
             "human_certified": _proportion(counts.human_certified, counts.human, level).table(),
         }
         return *human_shares(counts, level), planted, notes
-
-    def _weighted(self, done: dict[str, tuple[str, str]], verdicts: dict[str, str]) -> tuple[float, float]:
-        """Certified and reviewed items, as if drawn evenly: strata by their size, with the effective number (Kish, 1965)."""
-        have = Counter(stratum for _, stratum in done.values())
-        sizes: Counter[str] = Counter()
-        for name, queue in self.queues.items():
-            for stratum, of in queue.get("strata", {}).items():
-                if any(place[0] == name for place in done.values()):
-                    sizes[stratum] = max(sizes[stratum], of)
-        weights = np.array([sizes.get(stratum, have[stratum]) / have[stratum] for _, stratum in done.values()], float)
-        if weights.size == 0:
-            return 0.0, 0.0
-        hits = np.array([verdicts[item] == "certified" for item in done])
-        effective = float(weights.sum() ** 2 / (weights**2).sum())
-        return effective * float((weights * hits).sum() / weights.sum()), effective
 
 
 def _proportion(hits: int, n: int, level: float) -> Estimate:
