@@ -202,13 +202,15 @@ def read_part(source: Source, marking: Marking | None) -> Iterator[tuple[str, Ro
 
 
 def declared_by_copies(source: Source) -> Words:
-    """Contents of which a copy that does not count declares that they are synthetic (k,), ascending."""
-    found = [np.empty(0, np.uint64)]
-    for table, copy, _ in _parts(source, ("status", "content", "declared")):
-        here = (copy != FIRST) & _flags(table, "declared")
-        if here.any():
-            found.append(_words(table)[here])
-    return np.unique(np.concatenate(found))
+    """Contents that have copies, and of which any copy declares that they are synthetic (k,), ascending."""
+    says, copied = [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
+    for table, _, _ in _parts(source, ("status", "content", "declared")):
+        says.append(_words(table)[_flags(table, "declared")])
+    declared = np.unique(np.concatenate(says))
+    for table, copy, _ in _parts(source, ("status", "content")):
+        words = _words(table)[copy != FIRST]
+        copied.append(np.unique(words[np.isin(words, declared)]))
+    return np.unique(np.concatenate(copied))
 
 
 def _among(known: Words, table: Any) -> Booleans:

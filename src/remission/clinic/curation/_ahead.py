@@ -36,7 +36,14 @@ def ahead(
         seed: of the choice of texts, and of the loops.
         progress: told how far the loops are.
     """
-    texts = list(_texts(folder, seed))
+    import pyarrow as pa
+
+    try:
+        texts = list(_texts(folder, seed))
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(
+            f"A file of '{folder / 'kept'}' is damaged ({error}). Delete the folder and run the same command again."
+        ) from None
     if not texts:
         return None, "The lab predicts nothing: no text is kept."
     words = max(2, round(worth * _words(folder, texts)))

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from remission.calibration.calibrated import Calibrated
+from remission.clinic.census.answering import KeptView
 from remission.clinic.census.asking import Finding
 from remission.clinic.census.grouping import FIRST
 from remission.clinic.census.kept import ARCHIVED, DECLARED, MARKED, OPEN, WHOLE, Marking, Source, read_part
 from remission.clinic.census.receipts import bin_values, bins_of
 from remission.clinic.census.running import source_of
 from remission.clinic.curation.cells import Cell
-from remission.clinic.prevalence import REFUSED
+from remission.clinic.prevalence import REFUSED, row_of
 from remission.errors import DataError
 from remission.estimate import Estimate
 from remission.numerics.arrays import Booleans, Integers, Words
@@ -73,9 +74,7 @@ def count(finding: Finding, calibrated: Calibrated, archive: Words) -> Counted:
         for cell, here in cells_in(rows.table, judged):
             found, counts = np.unique(bins_of(score[here]), return_counts=True)
             bins.setdefault(cell, Counter()).update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
-    if not bins:
-        raise DataError("The detector judged no document of unknown origin, so there is nothing to decide by scores.")
-    shares = {row.stratum: getattr(row, "detected", None) or row.share for row in finding.answer.rows}
+    shares = _shares(finding, calibrated)
     worth = _worth(finding)
     cells = tuple(
         _cell(stratum, kind, counts, shares, worth.get((stratum, kind), 1.0), calibrated)
@@ -83,6 +82,22 @@ def count(finding: Finding, calibrated: Calibrated, archive: Words) -> Counted:
     )
     n = int(sum(cell.n for cell in cells))
     return Counted(cells, n, copies, known[DECLARED], known[ARCHIVED], known[MARKED], unjudged, source)
+
+
+def _shares(finding: Finding, calibrated: Calibrated) -> dict[str, Estimate]:
+    """The share among the documents that rules decide on, by stratum.
+
+    In the census a stratum holds every content that it has; here it holds those that come first in it, for of copies in other
+    strata one is kept. Where that differs, the share is that of the latter.
+    """
+    kept = finding.kept
+    found = {row.stratum: getattr(row, "detected", None) or row.share for row in finding.answer.rows}
+    view = KeptView(calibrated, kept)
+    for code in np.unique(kept.stratum[~kept.first]).tolist():
+        chosen = (kept.stratum == code) & kept.first & (kept.known == OPEN)
+        if (chosen & view.usable).any():
+            found[kept.strata[code]] = row_of(view, finding.question.wish, kept.strata[code], chosen).share
+    return found
 
 
 def cells_in(table: Any, chosen: Booleans) -> Iterator[tuple[tuple[str, str], Integers]]:

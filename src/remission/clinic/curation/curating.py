@@ -34,7 +34,7 @@ from remission.clinic.curation.residual import Residual, residual
 from remission.clinic.curation.rules import Rules
 from remission.clinic.curation.sorting import Deciding, Hashing, Job, Sorted, forget, tell, work
 from remission.clinic.curation.weighing import weigh
-from remission.clinic.prevalence import mixed
+from remission.clinic.curation.whole import nothing_judged, share_of
 from remission.engines.limits import Lost
 from remission.engines.local import supervise
 from remission.errors import DataError, SpecError, StoreError, did_you_mean
@@ -194,13 +194,8 @@ def curate(
     _all_there(finding)
     archive = archived(finding.question)
     counted = counting.count(finding, Judge.load(finding.question.detector).calibrated, archive)
-    rules = {
-        "exclude": lambda: exclude(counted.cells, wish.fdr),
-        "weigh": lambda: weigh(counted.cells),
-        "cap": lambda: cap(counted.cells, wish.cap),
-    }[wish.policy]()  # fmt: skip
     level = finding.question.wish.level if wish.level is None else wish.level
-    left = residual(counted.cells, rules, level)
+    rules, left = _ruled(counted, wish, level)
     deciding = Deciding(rules, finding.kept.marking, wish.unjudged == "keep", _identity(finding, rules, wish, archive))
     with writing(folder):
         _open(folder, deciding, wish)
@@ -238,6 +233,18 @@ def _all_there(finding: Finding) -> None:
         return
     why = " The census was given paths relative to the folder it was started in: start this there."
     raise DataError(f"'{gone}' of the census cannot be read: it is not there.{'' if Path(gone).is_absolute() else why}")
+
+
+def _ruled(counted: Counted, wish: Wish, level: float) -> tuple[Rules, Residual]:
+    """The rules of the policy, and what they leave."""
+    if not counted.cells:
+        return nothing_judged(wish.policy, level)
+    rules = {
+        "exclude": lambda: exclude(counted.cells, wish.fdr),
+        "weigh": lambda: weigh(counted.cells),
+        "cap": lambda: cap(counted.cells, wish.cap),
+    }[wish.policy]()  # fmt: skip
+    return rules, residual(counted.cells, rules, level)
 
 
 def _identity(finding: Finding, rules: Rules, wish: Wish, archive: Words) -> str:
@@ -340,10 +347,8 @@ def _found(
         "in": account["in"] - account["dropped"], "kept": kept, "dropped": dropped, "quarantined": account["quarantined"],
     }  # fmt: skip
     weight, squares = sum(one.weight for one in done), sum(one.squares for one in done)
-    before = _with_known(
-        left.whole.before, counted.documents, counted.archived, counted.declared + counted.marked, level
-    )
-    after = _with_known(left.whole.after, left.whole.weight, counted.archived, 0, level)
+    before = share_of(left.whole.before, counted.documents, finding.kept, False, level)
+    after = share_of(left.whole.after, left.whole.weight, finding.kept, True, level)
     worth = weight / kept if kept else 0.0
     seen, told = ahead(
         folder, before, after, worth, wish.generations, wish.temperature, wish.simulate, wish.seed, looking
@@ -352,17 +357,6 @@ def _found(
         folder, wish, rules, counted, left, before, after, counts, dict(reasons.most_common()), weight,
         weight**2 / squares if squares else 0.0, seen, told, tuple(counting.warnings(counted, kept, wish.unjudged == "keep", wish.policy, finding.kept.marking)), account["dropped"],
     )  # fmt: skip
-
-
-def _with_known(share: Estimate, weight: float, human: float, synthetic: float, level: float) -> Estimate:
-    """The share with documents of known origin beside those it is of; NaN and 0 .. 1 where nothing is left."""
-    parts = [(weight, share)] if weight and not math.isnan(share.low) else []
-    parts += [(human, Estimate(0.0, 0.0, 0.0, level, "known", int(human)))] if human else []
-    parts += [(synthetic, Estimate(1.0, 1.0, 1.0, level, "known", int(synthetic)))] if synthetic else []
-    if not parts:
-        return Estimate(math.nan, 0.0, 1.0, level, "nothing left", 0)
-    total = sum(size for size, _ in parts)
-    return replace(mixed([size / total for size, _ in parts], [part for _, part in parts]), method=share.method)
 
 
 def _record(found: Curation, finding: Finding, deciding: Deciding) -> str:

@@ -229,6 +229,9 @@ def _found(job: Job) -> Sorted | None:
         return None
     try:
         told = json.loads((pq.read_metadata(path).metadata or {})[KEY])
+        others = sum(told["dropped"].values())
+        if others and not (job.path("dropped").exists() and pq.read_metadata(job.path("dropped")).num_rows == others):
+            return None  # taken away since: the part is sorted again
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise StoreError(
             f"'{path}' is damaged ({type(error).__name__}). Delete it and run the same command again."

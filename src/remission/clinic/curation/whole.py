@@ -1,0 +1,48 @@
+"""The synthetic share of a whole corpus or training set: what is estimated, and documents of known origin beside it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from remission.clinic.census.answering import genuine, known_in
+from remission.clinic.census.kept import ARCHIVED, DECLARED, MARKED, Kept
+from remission.clinic.curation.residual import ALL, Residual, Row
+from remission.clinic.curation.rules import Rules
+from remission.clinic.prevalence import mixed
+from remission.estimate import Estimate
+
+
+def share_of(share: Estimate, weight: float, kept: Kept, after: bool, level: float) -> Estimate:
+    """The share with documents of known origin joined to those it is of, as in the census; NaN and 0 .. 1 where there are none.
+
+    Args:
+        share: of judged documents of unknown origin.
+        weight: of these.
+        kept: documents of the census.
+        after: of what is kept: then declared and watermarked documents are gone.
+        level: of the interval.
+    """
+    tally = kept.tallies[ALL]
+    known = known_in(tally)
+    parts = [(weight, share)] if weight and not math.isnan(share.low) else []
+    parts += [(float(known[ARCHIVED]), Estimate(0.0, 0.0, 0.0, level, "known", known[ARCHIVED]))]
+    if not after:
+        parts += [(float(known[DECLARED]), Estimate(1.0, 1.0, 1.0, level, "known", known[DECLARED]))]
+        if kept.marking is not None and known[MARKED]:
+            parts += [(float(known[MARKED]), genuine(kept.marking, tally, level))]
+    parts = [(size, part) for size, part in parts if size]
+    if not parts:
+        return Estimate(math.nan, 0.0, 1.0, level, "nothing judged", 0)
+    total = sum(size for size, _ in parts)
+    joined = mixed([size / total for size, _ in parts], [part for _, part in parts])
+    return replace(joined, method=share.method if share.method != "none" else "known")
+
+
+def nothing_judged(policy: str, level: float) -> tuple[Rules, Residual]:
+    """Where no document of unknown origin was judged: no rules, and nothing that they leave."""
+    nothing = Estimate(math.nan, math.nan, math.nan, level, "none", 0)
+    none = Estimate(0.0, 0.0, 0.0, level, "none", 0)
+    row = Row(ALL, nothing, nothing, 0.0, 0.0, 0.0, 0.0, none, 0.0, math.nan)
+    note = "The detector judged no document of unknown origin: nothing is decided by scores."
+    return Rules(policy, (), {}, (note,)), Residual(policy, level, (row,))
