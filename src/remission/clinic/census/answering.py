@@ -57,7 +57,7 @@ class CensusRow(Row):
         return super().table() | more
 
 
-class _KeptView(CalibratedView):
+class KeptView(CalibratedView):
     """Documents of a census whose origin only the score can tell."""
 
     def __init__(self, calibrated: Calibrated, kept: Kept) -> None:
@@ -99,9 +99,9 @@ def answer(kept: Kept, calibrated: Calibrated, wish: Wish | None = None, samplin
     whole = kept.tallies[WHOLE]
     if not whole.n:
         raise DataError("No usable document was found.")
-    view = _KeptView(calibrated, kept)
+    view = KeptView(calibrated, kept)
     early = Documents(range(kept.score.size), {"date": np.where(kept.early, "0001-01-01", "")})
-    once = _KeptView(calibrated, kept)
+    once = KeptView(calibrated, kept)
     once.usable = view.usable & kept.first
     placebo = shares.placebo_of(once, early, wish)
     rows = [_row(view, wish, kept, WHOLE, kept.first, placebo, sampling)]
@@ -123,7 +123,7 @@ def answer(kept: Kept, calibrated: Calibrated, wish: Wish | None = None, samplin
 
 
 def _row(
-    view: _KeptView, wish: Wish, kept: Kept, name: str, chosen: Booleans, placebo: Mapping[str, Any],
+    view: KeptView, wish: Wish, kept: Kept, name: str, chosen: Booleans, placebo: Mapping[str, Any],
     sampling: Sampling | None,
 ) -> CensusRow:  # fmt: skip
     tally = kept.tallies[name]
@@ -154,7 +154,7 @@ def known_in(tally: Tallies) -> Counter[int]:
     return tally.known if tally.not_judged else tally.known + tally.unscored
 
 
-def _with_known(row: CensusRow, kept: Kept, view: _KeptView, chosen: Booleans, wish: Wish) -> CensusRow:
+def _with_known(row: CensusRow, kept: Kept, view: KeptView, chosen: Booleans, wish: Wish) -> CensusRow:
     """The share among documents that only the score can tell, and the known ones, by weight."""
     level, tally = wish.level, kept.tallies[row.stratum]
     weights, parts = [], []
@@ -178,13 +178,13 @@ def _with_known(row: CensusRow, kept: Kept, view: _KeptView, chosen: Booleans, w
     return replace(row, share=share, verdict=verdict, detected=row.share)
 
 
-def _counting(kept: Kept, view: _KeptView, tally: Tallies, chosen: Booleans, known: int) -> Booleans:
+def _counting(kept: Kept, view: KeptView, tally: Tallies, chosen: Booleans, known: int) -> Booleans:
     """The chosen documents of which this is known, and which are part of the share."""
     fit = np.isfinite(kept.score) if tally.not_judged else np.ones(kept.score.size, bool)
     return chosen & (view.usable if known == OPEN else fit & (kept.known == known))
 
 
-def _with_composition(row: CensusRow, kept: Kept, view: _KeptView, chosen: Booleans, wish: Wish) -> CensusRow:
+def _with_composition(row: CensusRow, kept: Kept, view: KeptView, chosen: Booleans, wish: Wish) -> CensusRow:
     """A wider interval, for in a sample it is not known either how many documents there are of each kind."""
     from scipy.special import stdtrit
 
