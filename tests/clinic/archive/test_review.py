@@ -90,6 +90,26 @@ def test_the_interval_of_alpha_covers() -> None:
     assert covered(0.5, 200, 150, 0) < 0.65  # and it can miss
 
 
+@pytest.mark.parametrize("n", [10, 20, 40])
+def test_the_intervals_cover_where_hardly_anybody_disagrees(n: int) -> None:
+    """Two words, as often, and 1 verdict in 20 that differs: kappa and alpha are 0.9."""
+    rng = np.random.default_rng(n)
+    seen: dict[Any, Any] = {}
+    hits = np.zeros(2)
+    for _ in range(500):
+        one = rng.integers(0, 2, n)
+        other = np.where(rng.random(n) < 0.05, 1 - one, one)
+        cells = tuple(np.bincount(one * 2 + other, minlength=4).tolist())
+        if cells not in seen:  # an interval follows from these four numbers
+            kappa = cohens_kappa([str(word) for word in one], [str(word) for word in other])
+            alpha = krippendorffs_alpha(np.stack([one + other, 2 - one - other], 1))
+            assert kappa.low < kappa.high
+            assert kappa.low <= kappa.value <= kappa.high
+            seen[cells] = [found.low <= 0.9 <= found.high for found in (kappa, alpha)]
+        hits += seen[cells]
+    assert (hits / 500 >= 0.92).all(), hits / 500
+
+
 # --- the workflow -------------------------------------------------------------------------------------------------
 
 MACHINE = 10  # of the items in the archive are machine-written
