@@ -212,6 +212,20 @@ def test_a_key_that_was_handed_over_proves_nothing_more(place: Path) -> None:
                 check_consistency(one, kept, archive.origin)
 
 
+def test_what_was_kept_is_of_the_key_that_signed_then(place: Path) -> None:
+    """Somebody with an old key signs what is true; it is no checkpoint of the archive all the same."""
+    archive = Archive(place / "archive")
+    proof = prove_consistency(archive, archive.head)
+    for number, ok in ((0, False), (1, False), (2, True)):
+        kept = load_signer(place / f"key-{number}").sign(archive.head)
+        made = proof | {"first": json.loads(kept.line())}
+        if ok:
+            assert check_consistency(made, kept) == archive.head
+            continue
+        with pytest.raises(VerificationError, match="does not begin with"):
+            check_consistency(made, kept)
+
+
 def test_the_batch_that_names_a_key_is_proven_by_the_one_before(place: Path) -> None:
     new, module, path = new_signer(place / "key-3"), standalone(), place / "proof.json"
     rotate(place / "archive", load_signer(place / "key-2"), new)

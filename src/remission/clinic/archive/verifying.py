@@ -221,12 +221,12 @@ class _Look:
         except OSError as error:
             self._gone(error, name, batch, f"the contents of {sum('pack' in entry for entry in entries)} items")
             return
-        for entry in entries:
-            if "pack" in entry:
-                self._bytes(entry, data[entry["offset"] : entry["offset"] + entry["size"]], name, batch)
+        packed = [entry for entry in entries if "pack" in entry]
+        for entry in packed:
+            self._bytes(entry, data[entry["offset"] : entry["offset"] + entry["size"]], name, batch)
         if len(data) > offset:
             self.fault("content", f"{len(data) - offset} bytes that belong to no entry", name, batch)
-        elif len(data) < offset:  # what was erased has no hash that would tell
+        elif len(data) < offset and bytes.fromhex(packed[-1]["content"]) in self.log.gone:  # else its hash has told it
             self.fault("content", f"it is cut off: {offset - len(data)} bytes are missing", name, batch)
 
     def _content(self, entry: dict[str, Any], name: str, batch: int) -> None:
