@@ -247,7 +247,11 @@ def erase(
     archive: Path, items: tuple[str, ...], basis: str, keep_record: bool, all_copies: bool, yes: bool, by: str, key: Path,
     wait: float, as_json: bool,
 ) -> None:  # fmt: skip
-    """Overwrite the content and the record of ITEMs, and write tombstones. Ids, hashes and sizes stay in the log."""
+    """Overwrite the content and the record of ITEMs, and write tombstones. Ids, hashes and sizes stay in the log.
+
+    What `amend`, `evidence` and reviews said of an item later stays there, too, and so do their reasons and the basis given here:
+    nothing takes an event out of the log. Keep personal data out of these.
+    """
     from remission.clinic.archive.changing import erase_items
 
     if not yes:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from remission.corpus._results import Results, no_corpus
 from remission.errors import DataError, did_you_mean
 
 TABLES = {".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".warc", ".wet"}
@@ -33,19 +34,30 @@ def suffix(path: Path) -> str:
     return Path(name).suffix
 
 
-def expand(paths: Sequence[str | Path], takes: Literal["text", "picture", "file"]) -> tuple[list[Path], list[str]]:
+def expand(
+    paths: Sequence[str | Path], takes: Literal["text", "picture", "file"], results: Results | None = None
+) -> tuple[list[Path], list[str]]:
     """The files to read, in the order of the paths and by name within a folder; and those of folders left out.
 
     In a folder that holds tables, .txt and .md files are notes about them (README.md), not documents. Of a Hugging Face data
-    set saved to disk, the files that its ``state.json`` names are read; other .arrow files of a folder are not.
+    set saved to disk, the files that its ``state.json`` names are read; other .arrow files of a folder are not. With ``results``,
+    the folders that it knows are left out, each one entry.
     """
     known = TABLES | TEXTS if takes == "text" else PICTURES
     found: list[Path] = []
     ignored: list[str] = []
+    no_corpora: list[Path] = []
     for given in paths:
         path = Path(given).expanduser()
         if path.is_dir():
             inside = [file for file in sorted(path.rglob("*")) if file.is_file() and not _hidden(file, path)]
+            left = [] if results is None else results.under(path, inside)
+            if results is not None and path in left:
+                no_corpora.append(path)
+                ignored += [] if results.is_output(path) else [str(path)]
+                continue
+            ignored += [str(folder) for folder in left]
+            inside = [file for file in inside if set(left).isdisjoint(file.parents)]
             chosen = [file for file in _saved(inside) if suffix(file) in known]
             if any(suffix(file) in TABLES for file in chosen):
                 chosen = [file for file in chosen if suffix(file) in TABLES]
@@ -61,7 +73,12 @@ def expand(paths: Sequence[str | Path], takes: Literal["text", "picture", "file"
                 beside = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
                 hint = f" {did_you_mean(path.name, beside)}" if 0 < len(beside) <= 20 else ""
                 raise DataError(f"'{given}' does not exist, and no file matches it as a pattern.{hint}")
+            left = [] if results is None else results.among(path, matching)
+            ignored += [str(folder) for folder in left if results is not None and not results.is_output(folder)]
+            matching = [file for file in matching if set(left).isdisjoint(file.parents)]
             found += [_known(file, known, takes) for file in matching if file.is_file()]
+    if no_corpora and not found:
+        raise no_corpus(no_corpora[0])
     return list(dict.fromkeys(found)), ignored
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from remission.corpus._files import TROUBLE, expand, said, suffix
+from remission.corpus._results import Results
 from remission.corpus.reading import Takes
 from remission.errors import DataError
 
@@ -94,7 +95,7 @@ class Found:
 
     Attributes:
         files: those to read, in order.
-        ignored: files of folders that are no documents.
+        ignored: files of folders that are no documents, and folders of censuses and curations.
         refused: files that are not read, with the reason.
     """
 
@@ -103,12 +104,16 @@ class Found:
     refused: tuple[tuple[str, str], ...]
 
 
-def find(paths: Sequence[str | Path], takes: Takes = "text") -> Found:
+def find(paths: Sequence[str | Path], takes: Takes = "text", output: str | Path | None = None) -> Found:
     """The files of paths, folders and patterns. In folders, links that lead out of them are refused.
+
+    Given the folder that is about to be written, it and those of other censuses and curations are left out where they lie
+    inside of folders and patterns: what was made of a corpus is no part of it.
 
     Raises DataError for a path that does not exist or is of no kind that is read.
     """
-    files, ignored = expand(paths, "text" if takes == "tokens" else takes)
+    results = None if output is None else Results(Path(output))
+    files, ignored = expand(paths, "text" if takes == "tokens" else takes, results)
     folders = [Path(path).expanduser() for path in paths if Path(path).expanduser().is_dir()]
     roots = [(Path(os.path.abspath(folder)), folder.resolve()) for folder in folders]
     refused = [

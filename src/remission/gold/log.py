@@ -68,7 +68,7 @@ class Log:
         contents: numbers of the entries that stored a content, by the first 64 bits of its hash; see :meth:`holder`.
         erased: item -> what of it was erased.
         gone: hashes of contents that were erased.
-        tombs: item, or hash of a content -> number of the first entry that says that it, or anything of it, was erased.
+        tombs: item, or hash of a content -> number of the first entry that says that its record, or it, was erased.
         keys: public keys that signed, in order.
         faults: what is wrong with it.
         strange: batches whose checkpoint is not by the key that should have signed it, or is of another archive.
@@ -195,8 +195,9 @@ class Log:
             item = entry["item"]
             if item not in self.items:
                 return f"it erases an item '{item}' that was never ingested"
-            self.erased[item] = tuple(entry["erased"])
-            self.tombs.setdefault(item, number)
+            self.erased[item] = tuple(dict.fromkeys([*self.erased.get(item, ()), *entry["erased"]]))
+            if "record" in entry["erased"]:
+                self.tombs.setdefault(item, number)
             if "content" in entry["erased"]:
                 self.gone.add(bytes.fromhex(entry["content"]))
                 self.tombs.setdefault(bytes.fromhex(entry["content"]), number)

@@ -168,6 +168,12 @@ def insert_an_object_with_an_excuse(archive: Path) -> None:
     (archive / "incoming" / "promise.json").write_bytes(canonical({"batch": 6, "objects": [path.name]}))
 
 
+def link_with_an_excuse(archive: Path) -> None:
+    """A link under the name of a pack that a command was about to write."""
+    (archive / "packs" / "00000007.pack").symlink_to(archive / "README.txt")
+    (archive / "incoming" / "promise.json").write_bytes(canonical({"batch": 7, "objects": []}))
+
+
 def truncate_what_was_erased(archive: Path) -> None:
     """The last content of a pack is erased, which leaves blanks, and the blanks are cut off."""
     from remission.clinic.archive.changing import erase_items
@@ -253,6 +259,7 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str, str, int | None, int | None
     "erased bytes come back, with an excuse": (un_erase_with_an_excuse, "not-erased", "packs/00000001", 23, 22),
     "erased bytes come back, with a better excuse": (un_erase_with_a_better_excuse, "unfinished", "packs/00000001", 23, 22),
     "insert an object, with an excuse": (insert_an_object_with_an_excuse, "stray", "objects/", None, 23),
+    "a link, with an excuse": (link_with_an_excuse, "stray", "packs/00000007", None, 23),
     "truncate what was erased": (truncate_what_was_erased, "content", "packs/00000003", 16, 11),
     "erased bytes come back": (un_erase, "not-erased", "packs/00000001", 23, 22),
 }  # fmt: skip

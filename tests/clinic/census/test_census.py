@@ -371,6 +371,33 @@ def test_what_cannot_be_is_said(tmp_path: Path) -> None:
         run_census([path], LENGTHS, tmp_path, None, inline)
 
 
+def test_what_was_made_of_a_corpus_is_no_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = corpus(tmp_path / "in", 30)
+    (folder / "census.json").write_text('{"id": "no census", "text": "of this package"}\n')
+    monkeypatch.chdir(folder)
+    first = run_census(["."], LENGTHS, "made/census", BY, inline)
+    told = (folder / "made" / "census" / "manifest.json").read_bytes()
+    assert first.receipt.kept == 31  # with the document in a census.json that is none of ours
+    assert first.manifest.ignored == ("made/census",)
+    again = run_census(["."], LENGTHS, "made/census", BY, inline)
+    assert (again.found_done, (folder / "made" / "census" / "manifest.json").read_bytes()) == (
+        len(again.manifest.parts),
+        told,
+    )
+    curated = folder / "curated"
+    (curated / "kept").mkdir(parents=True)
+    (curated / "asked.json").write_text('{"id": "1"}')
+    jsonl(curated / "kept" / "a.jsonl", rows(5))
+    other = run_census([folder], LENGTHS, tmp_path / "other", BY, inline)
+    assert other.receipt.kept == 31
+    assert other.manifest.ignored == (str(curated), str(folder / "made" / "census"))
+    by_pattern = run_census(["**/*.parquet", "**/*.jsonl", *Path().glob("made/*")], LENGTHS, "made/more", BY, inline)
+    assert by_pattern.receipt.kept == 30
+    assert run_census([curated / "kept"], LENGTHS, tmp_path / "kept", BY, inline).receipt.kept == 5
+    with pytest.raises(DataError, match="no corpus"):
+        run_census(["made/census"], LENGTHS, "third", BY, inline)
+
+
 @pytest.mark.slow
 def test_the_damage_matrix_at_full_size(tmp_path: Path) -> None:
     """A document of 1 GB, bombs of 1 and 2 GB, and workers that may hold 1 GiB: the run ends, the rest is scored."""

@@ -68,8 +68,9 @@ def erase_items(
 ) -> Checkpoint:  # fmt: skip
     """Erase the bytes of items for good; the log keeps their leaves, with the reason.
 
-    The content is overwritten on this disk, the record likewise unless ``keep_record``. What stays are the id, the hash and
-    the size. Copies of the archive, snapshots and backups are not reached: erase there as well.
+    The content is overwritten on this disk, the record likewise unless ``keep_record``; a record that was kept can be erased
+    later. What stays are the id, the hash and the size, and whatever later events say of the item in the log: amended fields,
+    evidence, reasons, reviews. Copies of the archive, snapshots and backups are not reached: erase there as well.
 
     Args:
         folder: of the archive.
@@ -86,21 +87,21 @@ def erase_items(
     """
     _said(basis, "basis")
     with writing(folder, signer, wait) as writer:
-        chosen = dict.fromkeys(items)
-        contents = {_there(writer, item)["content"] for item in chosen}
+        wanted = ("content",) if keep_record else ("content", "record")
+        left = {item: _left(writer, item, wanted) for item in dict.fromkeys(items)}
+        contents = {_entry(writer, item)["content"] for item, what in left.items() if "content" in what}
         sharing = [
             entry["item"]
-            for _, entry in writer.log.entries()
+            for _, entry in (writer.log.entries() if contents else ())
             if entry["event"] == "ingest" and entry["content"] in contents and entry["item"] not in writer.log.erased
         ]
-        others = [item for item in sharing if item not in chosen]
+        others = [item for item in sharing if item not in left]
         if others and not all_copies:
             raise DataError(
                 f"{len(others)} other items have the same content, first '{others[0]}'. Erase all of them with --all-copies."
             )
-        what = ["content"] if keep_record else ["content", "record"]
-        for item in [*chosen, *others]:
-            content = _there(writer, item)["content"]
+        for item, what in (left | dict.fromkeys(others, list(wanted))).items():
+            content = _entry(writer, item)["content"]
             fields = {"event": "tombstone", "item": item, "content": content, "erased": what}
             writer.event(fields | {"basis": basis, "by": by, "time": now()})
         return _committed(writer)
@@ -154,11 +155,24 @@ def as_it_is(record: dict[str, Any], later: dict[str, Any] | None) -> dict[str, 
     return record | later["changes"] | {"evidence": [*record.get("evidence", []), *later["evidence"]]}
 
 
-def _there(writer: Writer, item: str) -> dict[str, Any]:
-    assert writer.archive is not None
+def _there(writer: Writer, item: str) -> None:
+    _entry(writer, item)
     if item in writer.log.erased:
         raise DataError(f"'{item}' was erased already.")
+
+
+def _entry(writer: Writer, item: str) -> dict[str, Any]:
+    assert writer.archive is not None
     return writer.log.entry(writer.archive.number(item))
+
+
+def _left(writer: Writer, item: str, wanted: Sequence[str]) -> list[str]:
+    """What of an item is still to be erased."""
+    _entry(writer, item)
+    left = [one for one in wanted if one not in writer.log.erased.get(item, ())]
+    if not left:
+        raise DataError(f"'{item}' was erased already.")
+    return left
 
 
 def _said(text: str, name: str) -> None:

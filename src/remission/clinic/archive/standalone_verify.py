@@ -116,7 +116,7 @@ def contents(folder, events):
     folders = ("log", "records", "packs", "objects", "incoming")
     for path in folder.rglob("*"):
         within = path.relative_to(folder).parts
-        known = path in parts or path in begun or (within[1:] and within[0] in ("log", "incoming"))
+        known = path in parts or (path in begun and path.is_file()) or (within[1:] and within[0] in ("log", "incoming"))
         known = within[0] in folders if path.is_dir() else known
         check(known and not path.is_symlink(), f"nothing in the log speaks of {path}")
     for path, pieces in parts.items():

@@ -306,7 +306,9 @@ class _Look:
             for entry in listed(path):
                 if folder == "objects":
                     self._shard(entry)
-                elif entry.name not in expected:
+                elif entry.name not in expected or (
+                    self._begun(entry.name) and not entry.is_file(follow_symlinks=False)
+                ):
                     self._stray(entry, f"{folder}/{entry.name}", expected)
 
     def _expected(self, folder: str) -> set[str]:
@@ -321,6 +323,10 @@ class _Look:
         if self.promise is not None and folder != "log" and self.promise["batch"] == len(self.log.firsts):
             batches.append(self.promise["batch"])
         return {f"{batch:08d}{ending}" for batch in batches}
+
+    def _begun(self, name: str) -> bool:
+        """Whether it is of a batch that does not count yet, so that no entry tells when it is no file."""
+        return int(name[:8]) >= len(self.log.firsts)
 
     def _has_records(self, batch: int) -> bool:
         end = self.log.firsts[batch + 1] if batch + 1 < len(self.log.firsts) else self.log.size

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from remission.calibration.calibrated import Calibrated
-from remission.calibration.moments import mean
 from remission.clinic import prevalence as shares
 from remission.clinic._views import CalibratedView
 from remission.clinic.census.kept import ARCHIVED, DECLARED, MARKED, OPEN, WHOLE, Kept, Marking, Tallies
@@ -20,8 +19,7 @@ from remission.clinic.prevalence import Answer, Row, Wish
 from remission.documents import Documents
 from remission.errors import DataError, SpecError
 from remission.estimate import Estimate
-from remission.numerics.arrays import Booleans
-from remission.scored import Sample
+from remission.numerics.arrays import Booleans, Floats, Integers
 
 UNCALIBRATED = ("not calibrated",)  # reasons of documents of a kind nothing was calibrated on
 
@@ -143,9 +141,11 @@ def _row(
         )
         nothing = Estimate(math.nan, math.nan, math.nan, wish.level, "none", found.n)
         return replace(found, share=nothing, verdict=shares.REFUSED, reason=reason)
-    found = replace(found, share=replace(found.share, n=found.n))
-    found = _with_known(found, kept, view, chosen, wish) if known else found
     drawn = sampling is not None and not sampling.everything
+    found = replace(found, share=replace(found.share, n=found.n))
+    if drawn and _draws(kept, _counting(kept, view, tally, chosen, OPEN)) == 1:
+        found = replace(found, share=_anything(found.share))
+    found = _with_known(found, kept, view, chosen, wish) if known else found
     return _with_composition(found, kept, view, chosen, wish) if drawn else found
 
 
@@ -184,14 +184,26 @@ def _counting(kept: Kept, view: KeptView, tally: Tallies, chosen: Booleans, know
     return chosen & (view.usable if known == OPEN else fit & (kept.known == known))
 
 
-def _with_composition(row: CensusRow, kept: Kept, view: KeptView, chosen: Booleans, wish: Wish) -> CensusRow:
-    """A wider interval, for in a sample it is not known either how many documents there are of each kind."""
-    from scipy.special import stdtrit
+def _draws(kept: Kept, here: Booleans) -> int:
+    """How many units such documents are of."""
+    return int(np.unique(kept.unit[here]).size)
 
+
+def _anything(share: Estimate) -> Estimate:
+    """What one draw says of those that were not drawn: it may be anything."""
+    return replace(share, low=0.0, high=1.0)
+
+
+def _with_composition(row: CensusRow, kept: Kept, view: _KeptView, chosen: Booleans, wish: Wish) -> CensusRow:
+    """A wider interval, for in a sample it is not known either how many documents there are of each kind."""
     tally, said = kept.tallies[row.stratum], np.full(kept.score.size, np.nan)
     for known, value in ((DECLARED, 1.0), (MARKED, 1.0), (ARCHIVED, 0.0)):
         said[_counting(kept, view, tally, chosen, known)] = value
     open_ = _counting(kept, view, tally, chosen, OPEN)
+    draws = _draws(kept, open_ | np.isfinite(said))
+    if draws == 1:
+        reason = "all that was drawn is one unit (a file, or near-duplicates), which says nothing of the others"
+        return replace(row, share=_anything(row.share), reason="; ".join(filter(None, (row.reason, reason))))
     kinds = np.unique(kept.kind[open_]).tolist()
     if not np.isfinite(said).any() and len(kinds) < 2:
         return row
@@ -200,15 +212,41 @@ def _with_composition(row: CensusRow, kept: Kept, view: KeptView, chosen: Boolea
         share = shares.row_of(view, wish, row.stratum, here, checked=False).share
         said[here] = (share.low + share.high) / 2 if math.isnan(share.value) else share.value
     here = np.isfinite(said)
-    found = mean(Sample.of(said[here], kept.unit[here], kept.weight[here]), said[here])
-    half = float(stdtrit(max(found.units - 1, 1), 0.5 + wish.level / 2)) * math.sqrt(found.variance)
+    down, up = stray(said[here], kept.unit[here], kept.weight[here], wish.level)
     value, low, high = row.share.value, row.share.low, row.share.high
     if math.isnan(value):
-        share = replace(row.share, low=max(0.0, low - half), high=min(1.0, high + half))
+        share = replace(row.share, low=max(0.0, low - down), high=min(1.0, high + up))
     else:
-        down, up = math.hypot(value - low, half), math.hypot(high - value, half)
+        down, up = math.hypot(value - low, down), math.hypot(high - value, up)
         share = replace(row.share, low=max(0.0, value - down), high=min(1.0, value + up))
     return replace(row, share=share)
+
+
+def stray(values: Floats, units: Integers, weight: Floats, level: float) -> tuple[float, float]:
+    """How far below and above the mean of values in 0 .. 1 that of all units may lie, two of which were drawn at least.
+
+    Units that are all alike have no variance, and still others may differ. So two are added in thought, one of each kind
+    (after Agresti and Coull, 1998), as heavy as units are on average, by weight.
+
+    Args:
+        values: (n,) of documents.
+        units: (n,) what was drawn together.
+        weight: (n,) how many documents each stands for.
+        level: of the interval.
+    """
+    from scipy.special import stdtrit
+
+    names, place = np.unique(units, return_inverse=True)
+    masses = np.bincount(place, weight) / weight.sum()
+    mean = float(weight @ values) / float(weight.sum())
+    one = float((masses**2).sum())
+    masses = np.append(masses, [one, one])
+    totals = np.append(np.bincount(place, weight * values) / weight.sum(), [0.0, one])
+    whole, n = 1 + 2 * one, names.size + 2
+    centre = float(totals.sum()) / whole
+    variance = float(((totals - masses * centre) ** 2).sum()) / whole**2 * n / (n - 1)
+    half = float(stdtrit(names.size - 1, 0.5 + level / 2)) * math.sqrt(variance)
+    return max(mean - centre + half, 0.0), max(centre + half - mean, 0.0)
 
 
 def genuine(marking: Marking, tally: Tallies, level: float) -> Estimate:

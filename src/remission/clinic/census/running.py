@@ -121,7 +121,7 @@ def run_census(
     """
     config = config or Config()
     folder = Path(folder)
-    found, unread = _drawn(find(paths, scorer.takes), config)
+    found, unread = _drawn(find(paths, scorer.takes, folder), config)
     total = float(sum(stamp_of(path)[0] for path in found.files))
     config = replace(config, size=_open_folder(folder, config, scorer, size_of_units(total)))
     with _writing(folder):
