@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import binomtest
 
 from remission import DataError, SpecError
-from remission.clinic.census.answering import CensusRow, answer, genuine
+from remission.clinic.census.answering import CensusRow, answer, genuine, stray
 from remission.clinic.census.kept import Kept, Marking, Tallies, _shares
 from remission.clinic.census.sampling import Sampling
 from remission.clinic.prevalence import Answer, Wish
@@ -202,6 +202,67 @@ def test_in_a_sample_the_number_of_known_documents_is_not_known_either(tmp_path:
         narrow += without.low <= 0.51 <= without.high
     assert binomtest(hits, repeats, 0.93, "less").pvalue > 0.005, hits
     assert narrow < 0.6 * repeats
+
+
+def files_declared_whole(folder: Path, rng: Any, shares: Any, drawn: int, drawing: Sampling) -> Any:
+    """The row of a sample of files, of whose documents such shares are declared; the others are human."""
+    here = np.sort(rng.choice(shares.size, drawn, replace=False))
+    file = np.repeat(here, 12)
+    says = rng.random(file.size) < shares[file]
+    columns = {
+        "contents": np.arange(1, file.size + 1), "file": [f"f{k}" for k in file], "cell": "k", "declared": says.tolist(),
+        "score": rng.normal(0, 1, file.size) + 2 * GAP * says,
+    }  # fmt: skip
+    return asked(kept_of_parts(folder, [columns], drawing, "exact"), rng, drawing).whole
+
+
+@pytest.mark.parametrize(("drawn", "of"), [(2, 0.5), (5, 0.3), (10, 0.1), (20, 0.5)])
+def test_samples_of_few_files_cover_where_files_are_declared_whole(drawn: int, of: float, tmp_path: Path) -> None:
+    """Files that were drawn may all be alike, and still others are not: no variance is no certainty."""
+    hits, repeats, drawing = 0, 30, Sampling(files=0.25)
+    for seed in range(repeats):
+        rng = np.random.default_rng(seed)
+        shares = (np.arange(4 * drawn) < 4 * drawn * of).astype(float)
+        share = files_declared_whole(tmp_path / str(seed), rng, shares, drawn, drawing).share
+        assert share.low <= share.value <= share.high
+        hits += share.low <= shares.mean() <= share.high
+    assert hits >= 0.93 * repeats, hits
+
+
+@pytest.mark.parametrize("alike", [1.0, 0.0])
+def test_files_that_are_all_alike_say_less_the_fewer_they_are(alike: float, tmp_path: Path) -> None:
+    widths = []
+    for drawn in (1, 2, 5, 40):
+        rng, shares = np.random.default_rng(drawn), np.full(drawn, alike)
+        row = files_declared_whole(tmp_path / str(drawn), rng, shares, drawn, Sampling(files=0.1))
+        assert row.share.value == pytest.approx(alike, abs=0.05)
+        assert ("one unit" in row.reason) == (drawn == 1)
+        widths.append(row.share.high - row.share.low)
+    assert widths[0] == 1.0
+    assert widths == sorted(widths, reverse=True)
+    assert widths[2] > 0.4  # of 5 that are alike, the share may be as low as 48 % by Clopper and Pearson
+    assert widths[3] < 0.15
+
+
+def test_one_document_that_was_drawn_says_nothing_of_the_others(tmp_path: Path) -> None:
+    drawing = Sampling(0.004, (("source=b", 1.0),))
+    columns = {"contents": [1, 2], "declared": [True, True], "cell": "k", "strata": ["source=a", "source=b"]}
+    _, a, b = asked(kept_of_parts(tmp_path, [columns], drawing, "exact"), np.random.default_rng(0), drawing).rows
+    assert (a.share.value, a.share.low, a.share.high) == (1.0, 0.0, 1.0)
+    assert (b.share.value, b.share.low, b.share.high) == (1.0, 1.0, 1.0)  # all of b was looked at
+
+
+def test_how_far_a_stray_unit_reaches() -> None:
+    """Ten units of one: (10 + 1) / 12 +- t(9) sqrt(.0764 / 11), by hand; it grows where one unit weighs more than others."""
+    down, up = stray(np.ones(10), np.arange(10), np.ones(10), 0.95)
+    assert down == pytest.approx(1 / 12 + 2.2622 * math.sqrt(11 / 12 / 12 / 11), abs=1e-4)
+    assert up == pytest.approx(down - 2 / 12)
+    heavy, _ = stray(np.ones(10), np.arange(10), np.r_[np.ones(9), 20.0], 0.95)
+    assert heavy > 1.5 * down
+    rng = np.random.default_rng(0)
+    values, units = rng.random(3000), rng.permutation(3000)
+    wald = 1.96 * values.std() / math.sqrt(3000)
+    assert stray(values, units, np.ones(3000), 0.95) == pytest.approx((wald, wald), rel=0.01)
 
 
 def test_known_documents_join_by_their_number(tmp_path: Path) -> None:

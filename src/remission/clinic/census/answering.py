@@ -141,8 +141,8 @@ def _row(
         )
         nothing = Estimate(math.nan, math.nan, math.nan, wish.level, "none", found.n)
         return replace(found, share=nothing, verdict=shares.REFUSED, reason=reason)
-    drawn = sampling is not None and not sampling.everything
     found = replace(found, share=replace(found.share, n=found.n))
+    drawn = _drawn(sampling, name)
     if drawn and _draws(kept, _counting(kept, view, tally, chosen, OPEN)) == 1:
         found = replace(found, share=_anything(found.share))
     found = _with_known(found, kept, view, chosen, wish) if known else found
@@ -184,6 +184,13 @@ def _counting(kept: Kept, view: KeptView, tally: Tallies, chosen: Booleans, know
     return chosen & (view.usable if known == OPEN else fit & (kept.known == known))
 
 
+def _drawn(sampling: Sampling | None, name: str) -> bool:
+    """Whether documents of a stratum were left out, by files or by its rate."""
+    if sampling is None or sampling.everything:
+        return False
+    return name == WHOLE or sampling.files < 1 or sampling.probability(name) < 1
+
+
 def _draws(kept: Kept, here: Booleans) -> int:
     """How many units such documents are of."""
     return int(np.unique(kept.unit[here]).size)
@@ -204,10 +211,9 @@ def _with_composition(row: CensusRow, kept: Kept, view: _KeptView, chosen: Boole
     if draws == 1:
         reason = "all that was drawn is one unit (a file, or near-duplicates), which says nothing of the others"
         return replace(row, share=_anything(row.share), reason="; ".join(filter(None, (row.reason, reason))))
-    kinds = np.unique(kept.kind[open_]).tolist()
-    if not np.isfinite(said).any() and len(kinds) < 2:
+    if not draws:
         return row
-    for kind in kinds:
+    for kind in np.unique(kept.kind[open_]).tolist():
         here = open_ & (kept.kind == kind)
         share = shares.row_of(view, wish, row.stratum, here, checked=False).share
         said[here] = (share.low + share.high) / 2 if math.isnan(share.value) else share.value
