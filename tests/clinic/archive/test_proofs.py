@@ -156,6 +156,9 @@ def test_no_content_is_proven_where_no_entry_is(place: Path, capsys: pytest.Capt
             module.proof(path, any_file, archive.origin)
         with pytest.raises((DataError, VerificationError)):
             check_proof(one, any_file.read_bytes(), archive.origin)
+    path.write_text(json.dumps(bare))
+    with pytest.raises(SystemExit, match="no entry is proven"):
+        module.proof(path, "", archive.origin)
     path.write_text(json.dumps(goes_on))
     module.proof(path, "", archive.origin)
     assert "can tell" in capsys.readouterr().out
