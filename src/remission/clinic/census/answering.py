@@ -201,7 +201,7 @@ def _anything(share: Estimate) -> Estimate:
     return replace(share, low=0.0, high=1.0)
 
 
-def _with_composition(row: CensusRow, kept: Kept, view: _KeptView, chosen: Booleans, wish: Wish) -> CensusRow:
+def _with_composition(row: CensusRow, kept: Kept, view: KeptView, chosen: Booleans, wish: Wish) -> CensusRow:
     """A wider interval, for in a sample it is not known either how many documents there are of each kind."""
     tally, said = kept.tallies[row.stratum], np.full(kept.score.size, np.nan)
     for known, value in ((DECLARED, 1.0), (MARKED, 1.0), (ARCHIVED, 0.0)):
