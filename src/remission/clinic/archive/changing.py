@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from remission.clinic.archive.record import ITEM, checked_evidence, checked_fields
+from remission.clinic.archive.record import ITEM, checked_evidence, checked_fields, checked_words
 from remission.clinic.archive.writing import Writer, writing
 from remission.errors import DataError, SpecError, did_you_mean
 from remission.gold.archive import Archive, now
@@ -39,6 +39,10 @@ def amend(
     if not changes:
         raise SpecError(f"Nothing is to be changed. Name a field: {', '.join(AMENDABLE)}.")
     _said(reason, "reason")
+    checked_words(by, "by")
+    for name in ("licence", "modality", "dated_by"):
+        if name in changes and not changes[name]:
+            raise SpecError(f"'{name}' cannot be empty: every item has one.")
     changed = checked_fields(dict(changes))
     with writing(folder, signer, wait) as writer:
         for item in dict.fromkeys(items):
@@ -53,6 +57,7 @@ def add_evidence(
     folder: Path, signer: Signer, evidence: Sequence[tuple[str, dict[str, Any]]], by: str, wait: float = 60.0
 ) -> Checkpoint:
     """Add evidence of human origin, or against it, to items: pairs of an item and its evidence."""
+    checked_words(by, "by")
     checked = [(item, checked_evidence(dict(one))) for item, one in evidence]
     with writing(folder, signer, wait) as writer:
         for item, _ in checked:
@@ -86,6 +91,7 @@ def erase_items(
         DataError: an item that is not there or erased already, or that shares its content with others.
     """
     _said(basis, "basis")
+    checked_words(by, "by")
     with writing(folder, signer, wait) as writer:
         wanted = ("content",) if keep_record else ("content", "record")
         left = {item: _left(writer, item, wanted) for item in dict.fromkeys(items)}
@@ -100,7 +106,7 @@ def erase_items(
             raise DataError(
                 f"{len(others)} other items have the same content, first '{others[0]}'. Erase all of them with --all-copies."
             )
-        for item, what in (left | dict.fromkeys(others, list(wanted))).items():
+        for item, what in (left | {one: list(wanted) for one in others}).items():
             content = _entry(writer, item)["content"]
             fields = {"event": "tombstone", "item": item, "content": content, "erased": what}
             writer.event(fields | {"basis": basis, "by": by, "time": now()})
@@ -178,7 +184,7 @@ def _left(writer: Writer, item: str, wanted: Sequence[str]) -> list[str]:
 def _said(text: str, name: str) -> None:
     if not text.strip() or len(text) > 10_000:
         raise SpecError(f"A {name} is needed: a sentence that tells others, years later, why this was done.")
-    canonical(text)
+    canonical(checked_words(text, name))
 
 
 def _committed(writer: Writer) -> Checkpoint:

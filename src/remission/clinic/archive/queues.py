@@ -18,6 +18,7 @@ import numpy as np
 from remission.clinic.archive._shown import planted as planted_tasks
 from remission.clinic.archive._shown import show
 from remission.clinic.archive.changing import as_it_is, current
+from remission.clinic.archive.record import checked_words
 from remission.clinic.archive.writing import writing
 from remission.errors import DataError, SpecError, StoreError, did_you_mean
 from remission.gold import disk
@@ -221,7 +222,7 @@ def _disagreement(evidence: list[dict[str, Any]]) -> float:
     Scores of different detectors have different scales; only those given as probabilities (0 .. 1) are compared.
     """
     found = [one for one in evidence if one["kind"] == "detector"]
-    verdicts = {one["verdict"] for one in found if one.get("verdict")}
+    verdicts = {str(one["verdict"]) for one in found if one.get("verdict")}
     scores = [one["score"] for one in found if isinstance(one.get("score"), (int, float)) and 0 <= one["score"] <= 1]
     spread = max(scores) - min(scores) if len(scores) >= 2 else 0.0
     return (len(verdicts) - 1 if verdicts else 0) + float(spread)
@@ -259,6 +260,7 @@ def read_answers(path: Path, reviewer: str) -> list[dict[str, Any]]:
             )
         if verdict not in VERDICTS:
             raise DataError(f"'{path}', line {number}: no verdict '{verdict[:40]}'. {did_you_mean(verdict, VERDICTS)}")
+        checked_words(who, f"reviewer ({path.name}, line {number})")
         one: dict[str, Any] = {"task": str(row.get("task", "")).strip(), "reviewer": who, "verdict": verdict}
         if row.get("seconds") not in (None, ""):
             one["seconds"] = _seconds(row["seconds"], path, number)

@@ -40,6 +40,8 @@ EVIDENCE: dict[str, tuple[str, ...]] = {
 }
 MODALITIES = ("text", "image", "audio", "video", "other")
 LONGEST = 10_000  # characters of a value
+#: What a terminal may take for a command; lines and tabs are fine.
+_COMMANDS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")
 _PROV = {"attributed_to": "wasAttributedTo", "generated_by": "wasGeneratedBy", "derived_from": "wasDerivedFrom"}
 #: Control characters, half characters, and those that break lines or turn the direction of writing around.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -100,6 +102,9 @@ def about(tables: Mapping[str, Any]) -> About:
         else:
             item[name] = value
     evidence = tuple(_evidence(dict(one)) for one in tables.get("evidence", []))
+    for name, value in collection.items():
+        for one in value if isinstance(value, list) else [value]:
+            checked_words(one, f"collection.{name}")
     made = About(_plain(collection), _plain(item), columns, evidence)
     for name in ("issued", "previous"):
         if name in made.collection:
@@ -134,6 +139,13 @@ def checked_id(item: str) -> str:
     if item.startswith(("/", "\\", "~")) or ".." in parts or re.match("[A-Za-z]:[/\\\\]", item):
         raise DataError(f"the id '{item[:100]}' would lead out of a folder (path traversal)")
     return item
+
+
+def checked_words(value: Any, name: str) -> Any:
+    """A value that people will read on a terminal. Raises SpecError for control characters, but for tabs and ends of lines."""
+    if isinstance(value, str) and _COMMANDS.search(value):
+        raise SpecError(f"'{name}' may hold no control characters: {value[:60]!r}.")
+    return value
 
 
 def checked_date(text: Any, name: str) -> str:
@@ -182,6 +194,8 @@ def checked_fields(fields: dict[str, Any]) -> dict[str, Any]:
                 raise SpecError(f"'derived_from' is a list of ids of parents. Got {value!r}.")
         elif not isinstance(value, str) or len(value) > LONGEST:
             raise SpecError(f"'{name}' is a text of at most {LONGEST:,} characters. Got {str(value)[:60]!r}.")
+        for one in value if isinstance(value, list) else [value]:
+            checked_words(one, name)
     found = dict(fields)
     if found.get("collected"):
         found["collected"] = checked_date(found["collected"], "collected")
@@ -200,16 +214,32 @@ def _evidence(one: dict[str, Any]) -> dict[str, Any]:
     _known(f"evidence ({kind}).", [name for name in one if name != "kind"], EVIDENCE[kind])
     if kind in ("detector", "watermark") and not (one.get("name") and one.get("version")):
         raise SpecError(f"Evidence of a {kind} needs its 'name' and 'version'.")
-    for name, value in one.items():
+    found = dict(_plain(one))
+    for name, value in found.items():
         if isinstance(value, dict):
             _column(f"evidence.{name}", value)
         elif name == "date":
             checked_date(value, "evidence.date")
-    return _plain(one)
+        else:
+            found[name] = _told(name, value)
+    return found
+
+
+def _told(name: str, value: Any) -> Any:
+    """A value of evidence: a number where one is meant, else a text or a number."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)) or len(str(value)) > LONGEST:
+        raise SpecError(
+            f"'evidence.{name}' is a text of at most {LONGEST:,} characters, or a number. Got {str(value)[:60]!r}."
+        )
+    number = name in ("score", "p") or not isinstance(value, str)
+    return _number(name, value) if number and type(value) is not int else checked_words(value, f"evidence.{name}")
 
 
 def checked_evidence(one: dict[str, Any]) -> dict[str, Any]:
-    """A piece of evidence without references to columns. Raises SpecError."""
+    """A piece of evidence without references to columns. Raises SpecError, or DataError for a score that is no number."""
+    for name, value in one.items():
+        if isinstance(value, dict):
+            raise SpecError(f"'evidence.{name}' is a text or a number. Got {str(value)[:60]!r}.")
     return _evidence(one)
 
 
@@ -217,8 +247,8 @@ def _filled(one: dict[str, Any], row: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in one.items():
         text: Any = row.get(value["from"], "") if isinstance(value, dict) else value
-        if name in ("score", "p") and text != "":
-            text = _number(name, text)
+        if text != "":
+            text = _told(name, text)
         if name == "date" and text:
             text = checked_date(text, "evidence.date")
         if text != "":
