@@ -14,6 +14,7 @@ from remission.calibration.calibrated import Calibrated
 from remission.calibration.misfit import Misfit, misfit
 from remission.clinic._views import CalibratedView, CrossfittedView, Progress, View
 from remission.clinic.crossfit import Crossfitted
+from remission.clinic.dates import check_day, dated_before
 from remission.documents import Documents, Flags
 from remission.errors import DataError, SpecError
 from remission.estimate import Estimate
@@ -101,7 +102,7 @@ class Wish:
         estimator: a name; ``auto``: ``matched`` where there are synthetic items of the kind, else ``bounds``.
         level: of the intervals.
         seed: of estimators that resample.
-        before: documents dated earlier are the placebo slice.
+        before: documents dated earlier are the placebo slice; an ISO date, as theirs (other values count as no date).
     """
 
     by: tuple[str, ...] = ()
@@ -111,6 +112,7 @@ class Wish:
     before: str = BEFORE
 
     def __post_init__(self) -> None:
+        check_day(self.before)
         if not 0.5 <= self.level < 1:
             raise SpecError(f"level must lie between 0.5 and 1. Got {self.level:g}.")
         if self.estimator != "auto":
@@ -232,8 +234,7 @@ def _groups(documents: Documents, by: Sequence[str]) -> Iterator[tuple[str, Flag
 
 def placebo_of(view: View, documents: Documents, wish: Wish) -> dict[str, Any]:
     """The share among documents from before there were generators, which should be none."""
-    dates = documents.column("date")
-    early = (dates != "") & (dates < wish.before)
+    early = dated_before(documents.column("date").tolist(), wish.before)
     n = int((early & view.usable).sum())
     if n < PLACEBO_LEAST:
         return {"verdict": "not possible", "n": n, "before": wish.before}

@@ -22,6 +22,7 @@ from remission.clinic.census.receipts import (
 )
 from remission.clinic.census.scoring import Scores
 from remission.clinic.census.units import Unit
+from remission.clinic.dates import dated_before, iso_dates
 from remission.corpus._rows import HUMAN
 from remission.corpus.reading import Takes
 from remission.corpus.spans import Span
@@ -59,8 +60,7 @@ class Tally:
         for name in np.unique(strata).tolist():
             here = strata == name
             self._strata[name] = self._strata.get(name, Stratum()) + _stratum(here, score, why, scores, says)
-        dates = np.asarray(batch.columns["date"].to_pylist(), dtype=np.str_)
-        early = (dates != "") & (dates < config.before)
+        early = dated_before(batch.columns["date"].to_pylist(), config.before)
         if early.any():
             self._early += _stratum(early, score, why, scores, says)
         if len(self._strata) > MOST_STRATA:
@@ -144,8 +144,7 @@ def strata_of(batch: Batch, by: Sequence[str]) -> Any:
     named = []
     for name in by:
         if name in ("month", "year") and name not in batch.columns:
-            dates = np.asarray(batch.columns["date"].to_pylist(), dtype=np.str_)
-            values = dates.astype("<U7" if name == "month" else "<U4")
+            values = iso_dates(batch.columns["date"].to_pylist()).astype("<U7" if name == "month" else "<U4")
         else:
             values = np.asarray(batch.columns[name].to_pylist(), dtype=np.str_)
         named.append([f"{name}={value}" for value in values.tolist()])

@@ -13,12 +13,13 @@ from remission.clinic.census.fingerprints import Copies, check_copies, identity
 from remission.clinic.census.parts import part_path
 from remission.clinic.census.sampling import Sampling
 from remission.clinic.census.scoring import Scorer, hash_of
+from remission.clinic.dates import check_day
 from remission.corpus.reading import Fields
 from remission.corpus.spans import LEAST, SIZE, Span
 from remission.corpus.streaming import Limits
 from remission.errors import SpecError
 
-FORMAT = 2  # of parts; another one never resumes this one
+FORMAT = 3  # of parts; another one never resumes this one
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Config:
         size: bytes of a unit, about; small files are put together, large ones cut where that is possible. None: a 64th of
             the corpus, from 1 to 64 MiB, which stays as it is when files are added later.
         sums: SHA-256 that files should have, by path or name; others are set aside.
-        before: documents whose ``date`` is earlier are counted a second time by themselves, as a check: they are human.
+        before: an ISO date; documents whose ``date`` is earlier are counted a second time by themselves, as a check: they are
+            human. Values that do not begin like an ISO date are no dates.
         copies: ``near``: exact copies count once, near-duplicates are found; ``exact``: the former alone; ``none``.
         sampling: which documents are looked at.
         declared: a column that names the generator of a document, or says that it is synthetic; empty and ``human`` say
@@ -51,6 +53,7 @@ class Config:
 
     def __post_init__(self) -> None:
         check_copies(self.copies)
+        check_day(self.before)
         self.sampling.check(self.by)
         if self.size is not None and self.size < 1:
             raise SpecError(f"A unit needs at least 1 byte. Got {self.size}.")
