@@ -288,6 +288,8 @@ def show_sample(found: Any, path: Path) -> None:
         f"batch {found.batch} (seed {found.seed}) of {found.of:,} items, {found.batches} batches of this size: {path}"
     )
     click.echo(f"the same again, however the archive grows: --at {found.at}")
+    if found.left_out:
+        click.echo(f"{found.left_out:,} items are no texts and were left out")
     if found.erased:
         out.warn(f"{len(found.erased)} items of this batch were erased since and are missing")
 

@@ -52,3 +52,21 @@ def population(archive: Archive, at: int, certified: bool) -> list[str]:
         hint = f"{hint}certified = false)." if certified else ""
         raise DataError(f"There are no {'certified ' if certified else ''}items to draw from at size {at}.{hint}")
     return found
+
+
+def texts(archive: Archive, items: list[str], at: int) -> list[str]:
+    """Those of these items that were texts when the log had ``at`` entries, by their records, amendments, or tombstones."""
+    within = set(items)
+    was: dict[str, str] = {}
+    amended: dict[str, str] = {}
+    for number, entry in archive.log.entries():
+        item, event = entry.get("item", ""), entry["event"]
+        if item not in within:
+            continue
+        if event == "ingest" and "record" not in archive.log.erased.get(item, ()):
+            was[item] = archive.record_at(number, entry).get("modality", "text")
+        elif event == "tombstone" and "modality" in entry:
+            was[item] = entry["modality"]
+        elif event == "amend" and number < at and "modality" in entry["changes"]:
+            amended[item] = entry["changes"]["modality"]
+    return [item for item in items if amended.get(item, was.get(item, "text")) == "text"]

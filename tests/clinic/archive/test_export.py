@@ -156,8 +156,9 @@ def forged(table: Path, target: Path, **values: Any) -> None:
 
 def test_data_that_no_proof_speaks_of_is_found(place: Path) -> None:
     archive, shard = Archive(place / "archive"), "data/train-00000-of-00001.parquet"
-    for to in FORMATS:
-        export(archive, place / to, to)
+    export(archive, place / "parquet", "parquet")
+    export(archive, place / "huggingface", "huggingface")
+    export(archive, place / "bagit", "bagit")
     genuine = (place / "huggingface" / shard).read_bytes()
     card = (place / "huggingface" / "README.md").read_text()
     listed = (place / "bagit" / "data" / "items.jsonl").read_bytes()
@@ -361,10 +362,30 @@ def test_impossible_batches_are_refused(place: Path) -> None:
     for wrong in ({"count": 0}, {"count": 1, "batch": -1}, {"count": 1, "at": 0}, {"count": 1, "at": 10_000}):
         with pytest.raises(SpecError, match=r"A batch needs|a size that the log"):
             sample(archive, **wrong)
-    with pytest.raises(DataError, match="is no text"):
+    with pytest.raises(DataError, match="needs 12 texts, and there are 11"):
         sample(archive, 12, certified=False)
     with pytest.raises(SpecError, match="no suffix"):
         write_sample(place / "x.csv", sample(archive, 1, certified=False, seed=4))
+    for item in archive.log.items:
+        if item != "letter/0":
+            amend(place / "archive", load_signer(place / "key-1"), [item], {"modality": "image"}, "a test", "us")
+    erase_items(place / "archive", load_signer(place / "key-1"), ["one.png"], "a test", "us")
+    with pytest.raises(DataError, match="None of the 11 items is a text"):
+        sample(Archive(place / "archive"), 1, certified=False)
+
+
+def test_pictures_are_left_out_of_batches(place: Path) -> None:
+    folder, signer = place / "archive", load_signer(place / "key-1")
+    before = [sample(Archive(folder), 5, batch=batch, certified=False) for batch in range(2)]
+    assert {(one.of, one.left_out, len(one.texts)) for one in before} == {(11, 1, 5)}
+    assert "one.png" not in before[0].items + before[1].items
+    at = before[0].at
+    erase_items(folder, signer, ["one.png"], "request", "us")  # and nothing is known of it any more
+    amend(folder, signer, ["letter/3"], {"modality": "other"}, "a drawing in letters", "us")
+    for batch in range(2):
+        assert sample(Archive(folder), 5, batch=batch, certified=False, at=at).items == before[batch].items
+    now = sample(Archive(folder), 5, certified=False)
+    assert (now.of, now.left_out) == (10, 1)
 
 
 @pytest.mark.parametrize("name", ["fresh.parquet", "fresh.jsonl"])

@@ -69,9 +69,9 @@ def test_values_that_others_stumble_over_are_refused(place: Path) -> None:
     for wrong in (["human"], True, ESCAPE, {"x": 1}, float("nan")):
         with pytest.raises((SpecError, DataError)):
             add_evidence(folder, key, [("a", told | {"verdict": wrong})], "us")
-    for wrong in ("high", True, [1], float("inf")):
+    for score in ("high", True, [1], float("inf")):
         with pytest.raises((SpecError, DataError)):
-            add_evidence(folder, key, [("a", told | {"score": wrong})], "us")
+            add_evidence(folder, key, [("a", told | {"score": score})], "us")
     for changes in ({"licence": ""}, {"modality": ""}, {"dated_by": ""}, {"rights": ESCAPE}):
         with pytest.raises(SpecError, match=r"cannot be empty|control characters"):
             amend(folder, key, ["a"], changes, "why", "us")

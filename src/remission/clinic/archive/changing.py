@@ -11,7 +11,7 @@ from typing import Any
 
 from remission.clinic.archive.record import ITEM, checked_evidence, checked_fields, checked_words
 from remission.clinic.archive.writing import Writer, writing
-from remission.errors import DataError, SpecError, did_you_mean
+from remission.errors import DataError, SpecError, VerificationError, did_you_mean
 from remission.gold.archive import Archive, now
 from remission.gold.canonical import canonical
 from remission.gold.signing import Checkpoint, Signer
@@ -74,7 +74,7 @@ def erase_items(
     """Erase the bytes of items for good; the log keeps their leaves, with the reason.
 
     The content is overwritten on this disk, the record likewise unless ``keep_record``; a record that was kept can be erased
-    later. What stays are the id, the hash and the size, and whatever later events say of the item in the log: amended fields,
+    later. What stays are the id, the modality, the hash and the size, and whatever later events say of the item in the log: amended fields,
     evidence, reasons, reviews. Copies of the archive, snapshots and backups are not reached: erase there as well.
 
     Args:
@@ -109,6 +109,9 @@ def erase_items(
         for item, what in (left | {one: list(wanted) for one in others}).items():
             content = _entry(writer, item)["content"]
             fields = {"event": "tombstone", "item": item, "content": content, "erased": what}
+            fields |= (
+                {"modality": _modality(writer, item)} if "record" in what else {}
+            )  # batches of texts stay what they are
             writer.event(fields | {"basis": basis, "by": by, "time": now()})
         return _committed(writer)
 
@@ -170,6 +173,14 @@ def _there(writer: Writer, item: str) -> None:
 def _entry(writer: Writer, item: str) -> dict[str, Any]:
     assert writer.archive is not None
     return writer.log.entry(writer.archive.number(item))
+
+
+def _modality(writer: Writer, item: str) -> str:
+    assert writer.archive is not None
+    try:
+        return str(writer.archive.record(item).get("modality", "text"))
+    except VerificationError:  # what is damaged can be erased, too
+        return "text"
 
 
 def _left(writer: Writer, item: str, wanted: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from remission.clinic.archive._aside import written_aside
 from remission.errors import DataError, SpecError, did_you_mean
 from remission.gold.archive import Archive
 from remission.gold.canonical import canonical
-from remission.gold.votes import population
+from remission.gold.votes import population, texts
 
 KINDS = (".parquet", ".jsonl")
 
@@ -23,7 +23,7 @@ class Sample:
     Attributes:
         items: ids, in the order they were drawn; texts: of each.
         batch: its number, from 0; seed: of the order; at: the size of the log it was drawn at.
-        of: how many items there were to draw from; batches: how many batches of this size that makes.
+        of: how many texts there were to draw from; left_out: how many items that are none; batches: how many batches of this size that makes.
         erased: items of the batch that were erased since, and are missing.
         origin: of the archive.
     """
@@ -37,12 +37,13 @@ class Sample:
     batches: int
     erased: tuple[str, ...]
     origin: str
+    left_out: int = 0
 
     def document(self) -> dict[str, Any]:
         """As plain values, without the texts."""
         return {
             "items": list(self.items), "batch": self.batch, "seed": self.seed, "at": self.at, "of": self.of,
-            "batches": self.batches, "erased": list(self.erased), "origin": self.origin,
+            "batches": self.batches, "erased": list(self.erased), "origin": self.origin, "left_out": self.left_out,
         }  # fmt: skip
 
 
@@ -53,7 +54,7 @@ def sample(
     """Batch number ``batch`` of texts, ``count`` in each.
 
     The order is that of the hashes of seed and id, so it depends on nothing else, and batches of one seed, count and ``at`` never
-    share an item. Nothing is written: an archive that nobody can change can be drawn from.
+    share an item. Items of another modality are left out. Nothing is written: an archive that nobody can change can be drawn from.
 
     Args:
         archive: it.
@@ -70,11 +71,15 @@ def sample(
     at = archive.log.size if at is None else at
     if count < 1 or batch < 0:
         raise SpecError(f"A batch needs count >= 1 and batch >= 0. Got count {count}, batch {batch}.")
-    items = population(archive, at, certified)
+    everything = population(archive, at, certified)
+    items = texts(archive, everything, at)
+    left_out = len(everything) - len(items)
+    if not items:
+        raise DataError(f"None of the {left_out:,} items is a text. Export pictures with `remission archive export`.")
     first, last = batch * count, (batch + 1) * count
     if last > len(items) and not again:
         raise DataError(
-            f"Batch {batch} of {count} needs {last:,} items, and there are {len(items):,}: batches 0 to {len(items) // count - 1} can "
+            f"Batch {batch} of {count} needs {last:,} texts, and there are {len(items):,}: batches 0 to {len(items) // count - 1} can "
             "be drawn. Add items, draw fewer, or let items come again with --again."
         )
     drawn = []
@@ -83,8 +88,8 @@ def sample(
         drawn += order[max(0, first - turn * len(items)) : last - turn * len(items)]
     gone = tuple(item for item in drawn if item in archive.log.erased)
     kept = tuple(item for item in drawn if item not in archive.log.erased)
-    texts = tuple(_text(archive, item) for item in kept)
-    return Sample(kept, texts, batch, seed, at, len(items), len(items) // count, gone, archive.origin)
+    found = tuple(_text(archive, item) for item in kept)
+    return Sample(kept, found, batch, seed, at, len(items), len(items) // count, gone, archive.origin, left_out)
 
 
 def write_sample(path: Path, found: Sample) -> None:
@@ -118,5 +123,5 @@ def _text(archive: Archive, item: str) -> str:
         return archive.content(item).decode("utf-8")
     except UnicodeDecodeError:
         raise DataError(
-            f"'{item}' is no text. Only texts are drawn; export pictures with `remission archive export`."
+            f"'{item}' is said to be a text and is no UTF-8. Amend its modality (`remission archive amend`)."
         ) from None
