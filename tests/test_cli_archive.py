@@ -219,3 +219,8 @@ def test_bad_input_is_one_message(place: Path, capsys: pytest.CaptureFixture[str
     (place / "gold.key").chmod(0o644)
     assert "chmod 600" in refused(capsys, "rotate", "gold", "--key", "gold.key", "--new-key", "new.key")
     assert not (place / "new.key").exists()
+
+
+def test_a_deep_file_is_no_proof(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "proof.json").write_text("[" * 200_000)
+    assert "is no proof" in refused(capsys, "check", "proof.json")
