@@ -261,3 +261,17 @@ def test_watermarks_added_later_need_another_folder(home: Path, tmp_path: Path) 
     other = ask(home, tmp_path / "new", replace(question, rate=0.2))
     assert other.census.found_done == len(found.census.manifest.parts)
     assert other.document()["watermarks"]["rate"] == 0.2
+
+
+def test_columns_and_strata_that_no_document_has_are_told(home: Path, tmp_path: Path) -> None:
+    config = Config(by=("source", "nope", "month"), size=20_000, copies="exact", declared="generatr")
+    config = replace(config, sampling=Sampling(1.0, (("source=a", 1.0), ("source=zzz", 0.5))))
+    found = ask(home, tmp_path / "out", None, config)
+    told = [line for line in found.answer.warnings if line.startswith("--")]
+    assert [line.partition(":")[0] for line in told] == ["--by nope", "--sample source=zzz"]
+    assert "There were: source=a, source=b." in told[1]
+    assert [line.partition(":")[0] for line in found.notes] == ["--declared generatr"]
+    again = reopen(tmp_path / "out")
+    assert (again.answer.warnings, again.notes) == (found.answer.warnings, found.notes)
+    right = ask(home, tmp_path / "right")
+    assert not [line for line in (*right.answer.warnings, *right.notes) if line.startswith("--")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from remission.clinic.census.answering import answer, check_wish
 from remission.clinic.census.costs import Cost, full_scan
+from remission.clinic.census.empty import never_met, nothing_kept, undeclared
 from remission.clinic.census.kept import Kept
 from remission.clinic.census.manifest import ANSWER, read_manifest
 from remission.clinic.census.marks import Marked
@@ -132,6 +133,9 @@ def take_census(
         )
     archive = archived(question)
     census = run_census(paths, scorer, folder, config, engine, progress)
+    if not census.receipt.kept:
+        raise nothing_kept(census)
+    notes = [*notes, *undeclared(census, config)]
     finding = _finding(census, judge, question, config, archive, tuple(notes))
     content = {"schema": "remission/census-answer/1", **finding.document()}
     content["found_done"] = 0  # of this run, not of the census
@@ -153,6 +157,7 @@ def _finding(
 ) -> Finding:
     kept = kept_of(census.folder, census.manifest, archive, question.rate)
     found = answer(kept, judge.calibrated, question.wish, census.manifest.sampling)
+    found = replace(found, warnings=(*found.warnings, *never_met(census, config)))
     cost = None if config.sampling.everything else full_scan(census, question.price, question.wish.level)
     return Finding(census, question, config, kept, found, cost, archive.size, notes, judge.content)
 
