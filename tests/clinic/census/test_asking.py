@@ -19,6 +19,7 @@ from remission.clinic.census.asking import Finding, Question, archived, read_ans
 from remission.clinic.census.sampling import Sampling
 from remission.clinic.census.units import Config
 from remission.clinic.prevalence import Wish
+from remission.corpus.reading import Fields
 from remission.documents import Documents
 from remission.gold.signing import new_signer
 from tests.calibration.own import Told, told
@@ -275,3 +276,27 @@ def test_columns_and_strata_that_no_document_has_are_told(home: Path, tmp_path: 
     assert (again.answer.warnings, again.notes) == (found.answer.warnings, found.notes)
     right = ask(home, tmp_path / "right")
     assert not [line for line in (*right.answer.warnings, *right.notes) if line.startswith("--")]
+
+
+def test_a_census_of_nothing_says_why_and_blocks_no_folder(home: Path, tmp_path: Path) -> None:
+    wrong = replace(CONFIG, fields=Fields(text="txet"))
+    with pytest.raises(DataError, match=r"among 420 rows\. 420 set aside: .*txet.* \(first in .*a\.jsonl\)"):
+        ask(home, tmp_path / "out", None, wrong)
+    dropping = replace(CONFIG, fields=Fields(where={"source": {"z"}}))
+    with pytest.raises(DataError, match="420 left out: "):
+        ask(home, tmp_path / "out", None, dropping)
+    found = ask(home, tmp_path / "out")
+    assert found.census.receipt.kept == 420
+    fresh = ask(home, tmp_path / "fresh")
+    names = [sorted(path.name for path in (tmp_path / name).rglob("*.parquet")) for name in ("out", "fresh")]
+    assert names[0] == names[1]
+    assert (tmp_path / "out" / "manifest.json").read_bytes() == (tmp_path / "fresh" / "manifest.json").read_bytes()
+    assert fresh.answer.whole.share == found.answer.whole.share
+    with pytest.raises(StoreError, match="other settings"):  # this one kept documents
+        ask(home, tmp_path / "out", None, wrong)
+
+
+def test_a_corpus_without_rows_says_so(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,text\n")
+    with pytest.raises(DataError, match="No usable document"):
+        take_census([tmp_path / "a.csv"], Question(home / "cal"), tmp_path / "out", CONFIG, inline)

@@ -26,7 +26,7 @@ from remission import __version__
 from remission.clinic.census.grouping import Groups, are_whole, group, in_order
 from remission.clinic.census.kept import Kept, Source, declared_by_copies, read_kept
 from remission.clinic.census.manifest import ANSWER, NAME, SIGNATURE, Manifest, read_manifest, write_manifest
-from remission.clinic.census.parts import explained, write_whole
+from remission.clinic.census.parts import explained, part_path, write_whole
 from remission.clinic.census.process import (
     Done,
     Halve,
@@ -109,7 +109,7 @@ def run_census(
     Args:
         paths: what is read, see :func:`remission.corpus.spans.find`.
         scorer: what is asked of each document.
-        folder: a new one, or that of this very census, which then goes on.
+        folder: a new one, that of this very census, which then goes on, or that of one that kept no document.
         config: how documents are read and counted.
         engine: where the work is done; by default one worker process here.
         progress: told how far it is.
@@ -224,6 +224,8 @@ def _open_folder(folder: Path, config: Config, scorer: Scorer, size: int) -> int
         except (OSError, ValueError, KeyError, TypeError):
             raise StoreError(f"'{path}' is damaged. Delete it and run the same command again.") from None
         if there.get("id") != content["id"] or (given is not None and given != before):
+            if _cleared(folder, content):
+                return cast(int, config.size)
             what = "other settings of reading, strata, copies or sampling"
             if there.get("scorer") != scorer.content:
                 what = "another detector or other watermarks"
@@ -240,6 +242,22 @@ def _open_folder(folder: Path, config: Config, scorer: Scorer, size: int) -> int
         folder.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(content, indent=1, sort_keys=True))
     return config.size or size
+
+
+def _cleared(folder: Path, content: Mapping[str, Any]) -> bool:
+    """Make the folder of a finished census that kept no document that of another one; False: it kept some, or is not finished."""
+    with _writing(folder):
+        try:
+            before = read_manifest(folder)
+        except StoreError:
+            return False
+        if before.receipt.kept:
+            return False
+        write_whole(folder / "census.json", json.dumps(content, indent=1, sort_keys=True))
+        parts = [part_path(folder, name) for name in before.parts]
+        for path in (*(folder / name for name in (SIGNATURE, ANSWER, NAME, TIMINGS)), *parts):
+            path.unlink(missing_ok=True)
+    return True
 
 
 @contextlib.contextmanager
