@@ -11,6 +11,8 @@ import click
 from remission.cli import _detect as show
 from remission.cli import _output as out
 
+SHOWN = 40  # strata in a table for people; scripts and pages get all
+
 
 @click.command("prevalence", short_help="How much of a corpus is synthetic, with an interval or bounds.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
@@ -106,10 +108,18 @@ def _by_examples(
     return prevalence_by_examples(documents, found, columns, labels, **settings), account
 
 
+def _largest(rows: Any) -> tuple[list[Any], list[Any]]:
+    """The whole and the strata with most documents, in their order; and the others."""
+    sizes = [-(row.n + row.n_abstained + row.n_uncalibrated) for row in rows]
+    places = {0, *sorted(range(1, len(rows)), key=sizes.__getitem__)[:SHOWN]}
+    return [rows[place] for place in sorted(places)], [row for place, row in enumerate(rows) if place not in places]
+
+
 def show_shares(answer: Any) -> None:
-    """The shares of all strata as a table, and what the checks say."""
-    rows = []
-    for row in answer.rows:
+    """The shares of strata as a table, of the largest where there are many, and what the checks say."""
+    rows: list[list[str]] = []
+    largest, others = _largest(answer.rows)
+    for row in largest:
         share = row.share
         shown = "-" if share.value != share.value else show.percent(share.value)
         ends = "-" if share.low != share.low else f"{show.percent(share.low)} to {show.percent(share.high)}"
@@ -123,7 +133,11 @@ def show_shares(answer: Any) -> None:
     level = f"{100 * answer.whole.share.level:g} %"
     columns = ["of", "synthetic", f"{level} interval", "method", "judged", "not judged", "FPR", "TPR"]
     out.table("Share of synthetic documents", columns, rows, right={1, 4, 5, 6, 7})
-    for row in answer.rows:
+    if others:
+        unsure = sum(row.verdict != "estimate" for row in others)
+        told = f" ({unsure:,} of them without an estimate)" if unsure else ""
+        click.echo(f"Not shown: {len(others):,} more, with fewer documents{told}; --json has all.")
+    for row in largest:
         if row.reason:
             name = "" if row.stratum == "all" else f"{row.stratum}: "
             click.echo(f"{name}{'only bounds' if row.verdict == 'bounds' else row.verdict}: {row.reason}")

@@ -12,6 +12,7 @@ import pytest
 from scipy.stats import binomtest
 
 from remission import DataError, SpecError
+from remission.clinic.census import answering
 from remission.clinic.census.answering import CensusRow, answer, genuine, stray
 from remission.clinic.census.kept import Kept, Marking, Tallies, _shares
 from remission.clinic.census.sampling import Sampling
@@ -134,6 +135,24 @@ def test_every_content_counts_once_in_the_whole_and_in_each_stratum(tmp_path: Pa
     assert b.share.value > 0.8
     counted = asked(kept_of_parts(tmp_path / "none", [columns], None, "none"), rng)
     assert counted.whole.share.value > 0.6
+
+
+def test_each_stratum_looks_at_its_own_documents_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every stratum looking at all documents, thousands of strata of millions of documents would take hours."""
+    rng, looked, row = np.random.default_rng(7), [0], answering._row
+    strata = rng.permutation(np.repeat([f"source=s{k}" for k in range(20)], 15))
+    columns = {"contents": np.arange(1, 301), "strata": strata, "score": rng.normal(0, 1, 300), "cell": "k"}
+    kept = kept_of_parts(tmp_path, [columns])
+
+    def counted(view: Any, wish: Wish, part: Kept, *rest: Any) -> CensusRow:
+        looked[0] += part.score.size + view.usable.size
+        return row(view, wish, part, *rest)
+
+    monkeypatch.setattr(answering, "_row", counted)
+    rows = asked(kept, rng).rows
+    assert {one.n for one in rows[1:]} == {15}
+    assert looked[0] == 4 * 300  # once for the whole, once for the strata
+    assert [one.stratum for one in rows] == ["all", *sorted(set(strata.tolist()))]
 
 
 @pytest.mark.parametrize("weighted", [True, False])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -103,12 +103,10 @@ def answer(kept: Kept, calibrated: Calibrated, wish: Wish | None = None, samplin
     once.usable = view.usable & kept.first
     placebo = shares.placebo_of(once, early, wish)
     rows = [_row(view, wish, kept, WHOLE, kept.first, placebo, sampling)]
-    if set(kept.tallies) != {WHOLE}:
-        code = {name: number for number, name in enumerate(kept.strata)}
-        rows += [
-            _row(view, wish, kept, name, kept.stratum == code.get(name, -1), placebo, sampling)
-            for name in sorted(set(kept.tallies) - {WHOLE})
-        ]
+    for name, part in _by_stratum(kept):
+        rows.append(
+            _row(KeptView(calibrated, part), wish, part, name, np.ones(part.score.size, bool), placebo, sampling)
+        )
     tested = [row for row in rows if row.shift is not None]
     failed = [row.stratum for row in tested if row.shift is not None and row.shift.failed]
     shift = {"verdict": "failed" if failed else "passed" if tested else "not possible", "failed": failed}
@@ -118,6 +116,18 @@ def answer(kept: Kept, calibrated: Calibrated, wish: Wish | None = None, samplin
     overlap = {"verdict": "dropped" if known else "passed", "n": known}
     checks = {"placebo": placebo, "shift": shift, "overlap": overlap}
     return Answer(tuple(rows), checks, tuple(_warnings(rows[0], placebo, wish, whole, sampling)))
+
+
+def _by_stratum(kept: Kept) -> Iterator[tuple[str, Kept]]:
+    """The documents of each stratum, by name; put in order once, for there may be very many strata."""
+    order = np.argsort(kept.stratum, kind="stable")
+    ends = np.searchsorted(kept.stratum[order], np.arange(len(kept.strata) + 1))
+    code = {name: number for number, name in enumerate(kept.strata)}
+    columns: dict[str, Any] = {name: values for name, values in vars(kept).items() if isinstance(values, np.ndarray)}
+    for name in sorted(set(kept.tallies) - {WHOLE}):
+        number = code.get(name)
+        here = order[:0] if number is None else order[ends[number] : ends[number + 1]]
+        yield name, replace(kept, **{column: values[here] for column, values in columns.items()})
 
 
 def _row(
