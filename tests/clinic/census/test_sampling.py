@@ -230,3 +230,22 @@ def test_configs_with_sampling_come_back(tmp_path: Path) -> None:
     folder = corpus(tmp_path / "in", 30)
     manifest = run_census([folder], LENGTHS, tmp_path / "out", Config(copies="exact"), inline).manifest
     assert kept_of(tmp_path / "out", manifest).tallies[WHOLE].weight == 30
+
+
+def test_names_of_strata_do_not_collide(tmp_path: Path) -> None:
+    sources = ["a", "a\0", "a | kind=x", "a\n\u2028b", "a", "Zürich ☃"]
+    jsonl(
+        tmp_path / "a.jsonl",
+        [
+            {"id": str(k), "text": f"text {k}", "source": source, "kind": "xy"[k == 4]}
+            for k, source in enumerate(sources)
+        ],
+    )
+    census = run_census([tmp_path], LENGTHS, tmp_path / "out", Config(by=("source", "kind"), copies="none"), inline)
+    assert {name: stratum.n for name, stratum in census.receipt.strata.items()} == {
+        "source=a | kind=x": 1, "source=a� | kind=x": 1, "source=a ¦ kind=x | kind=x": 1, "source=a��b | kind=x": 1,
+        "source=a | kind=y": 1, "source=Zürich ☃ | kind=x": 1,
+    }  # fmt: skip
+    rates = Sampling(0.5, (("source=a", 0.1), ("source=a | kind=x", 0.2), ("source=a\0", 0.3)))
+    given = ["source=a | kind=y", "source=a ¦ kind=x | kind=x", "source=a� | kind=x", "source=b | kind=x"]
+    assert [rates.probability(name) for name in given] == [0.1, 0.2, 0.3, 0.5]

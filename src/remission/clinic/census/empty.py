@@ -6,6 +6,7 @@ from collections import Counter
 
 from remission.clinic.census.receipts import kind_of
 from remission.clinic.census.running import Census
+from remission.clinic.census.sampling import visible
 from remission.clinic.census.units import Config
 from remission.errors import DataError
 
@@ -19,12 +20,12 @@ def never_met(census: Census, config: Config) -> list[str]:
     found = [
         f"--by {name}: no document has such a value; is the column named so? Names are matched letter by letter."
         for place, name in enumerate(config.by)
-        if name not in _OF_DATES and met and all(parts[place] == f"{name}=" for parts in met)
+        if name not in _OF_DATES and met and all(parts[place] == visible(f"{name}=") for parts in met)
     ]
     there = {part for parts in met for part in parts}
     for part, _ in config.sampling.strata:
-        if part not in there:
-            column = part.partition("=")[0]
+        if visible(part) not in there:
+            column = visible(part.partition("=")[0])
             others = sorted(one for one in there if one.startswith(f"{column}="))
             shown = ", ".join(others[:_SHOWN]) + (", ..." if len(others) > _SHOWN else "")
             found.append(f"--sample {part}: no document of such a stratum was scored. There were: {shown}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,16 @@ from remission.errors import SpecError
 from remission.numerics.arrays import Booleans, Floats, Words
 
 NOT_DRAWN = "not drawn into the sample"
+_UNFIT = re.compile(r"[|\x00-\x1f\x7f-\x9f\u2028\u2029]")  # splits names, or breaks lines and tables
+
+
+def visible(part: str) -> str:
+    r"""A part of a stratum's name, so that no value passes for another part or breaks a line.
+
+    >>> visible("source=a | month=b\n")
+    'source=a ¦ month=b�'
+    """
+    return _UNFIT.sub(lambda found: "¦" if found[0] == "|" else "�", part)
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,7 @@ class Sampling:
     def probability(self, stratum: str) -> float:
         """Of a document of this stratum, given that its file is read."""
         parts = set(stratum.split(" | "))
-        return next((rate for part, rate in self.strata if part in parts), self.rate)
+        return next((rate for part, rate in self.strata if visible(part) in parts), self.rate)
 
     def probabilities(self, strata: Any) -> Floats:
         """The same for documents (n,)."""

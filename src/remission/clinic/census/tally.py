@@ -20,6 +20,7 @@ from remission.clinic.census.receipts import (
     first_examples,
     kind_of,
 )
+from remission.clinic.census.sampling import visible
 from remission.clinic.census.scoring import Scores
 from remission.clinic.census.units import Unit
 from remission.clinic.dates import dated_before, iso_dates
@@ -137,17 +138,21 @@ def _stratum(here: Any, score: Any, why: Any, scores: Scores, says: Any) -> Stra
 
 
 def strata_of(batch: Batch, by: Sequence[str]) -> Any:
-    """The name of each document's stratum, (n,): ``source=a | month=2023-01``; ``all`` when nothing is asked for."""
+    """The name of each document's stratum, (n,): ``source=a | month=2023-01``; ``all`` when nothing is asked for.
+
+    In values, ``|`` and control characters are replaced by others that are seen.
+    """
     n = len(batch)
     if not by:
         return np.full(n, "all")
     named = []
     for name in by:
         if name in ("month", "year") and name not in batch.columns:
-            values = iso_dates(batch.columns["date"].to_pylist()).astype("<U7" if name == "month" else "<U4")
+            values = iso_dates(batch.columns["date"].to_pylist()).astype("<U7" if name == "month" else "<U4").tolist()
         else:
-            values = np.asarray(batch.columns[name].to_pylist(), dtype=np.str_)
-        named.append([f"{name}={value}" for value in values.tolist()])
+            values = batch.columns[name].to_pylist()
+        shown = {value: visible(f"{name}={value}") for value in set(values)}
+        named.append([shown[value] for value in values])
     return np.array([" | ".join(parts) for parts in zip(*named, strict=True)], dtype=np.str_)
 
 
