@@ -136,7 +136,7 @@ def show_shares(answer: Any) -> None:
     if others:
         unsure = sum(row.verdict != "estimate" for row in others)
         told = f" ({unsure:,} of them without an estimate)" if unsure else ""
-        click.echo(f"Not shown: {len(others):,} more, with fewer documents{told}; --json has all.")
+        click.echo(f"Not shown: {len(others):,} more, none of them larger{told}; --json has all.")
     for row in largest:
         if row.reason:
             name = "" if row.stratum == "all" else f"{row.stratum}: "
