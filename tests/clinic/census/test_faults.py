@@ -60,7 +60,9 @@ def run_with_faults(tmp_path: Path, wanted: tuple[str, ...]) -> int:
         except StoreError as error:
             said.append(str(error))
     assert all("No space left" in text and "Finished parts are safe" in text for text in said)
-    assert len([*(tmp_path / "marks").iterdir()]) == len(wanted), "not every fault has happened"
+    assert len([*(tmp_path / "marks").iterdir()]) >= len(wanted), (
+        "not every fault has happened"
+    )  # two workers may take one
     return len(said)
 
 
