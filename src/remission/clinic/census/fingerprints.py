@@ -13,6 +13,7 @@ import numpy as np
 from remission.corpus._batches import Batch
 from remission.errors import SpecError
 from remission.numerics.arrays import Integers, Words
+from remission.numerics.scatter import scattered
 
 Copies = Literal["near", "exact", "none"]
 
@@ -137,7 +138,4 @@ def _factors() -> Words:
 
 def _banded(digests: Words) -> Words:
     """One key for the ROWS minima of each band (n, BANDS)."""
-    words = (digests.reshape(len(digests), BANDS, ROWS) * _factors()).sum(axis=2, dtype=np.uint64)
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return words ^ (words >> np.uint64(31))
+    return scattered((digests.reshape(len(digests), BANDS, ROWS) * _factors()).sum(axis=2, dtype=np.uint64))

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from remission.clinic.census.fingerprints import first_words
 from remission.clinic.census.grouping import COPY, FIRST, read_groups
 from remission.clinic.census.parts import part_path, read_rows
 from remission.clinic.census.sampling import Sampling
 from remission.clinic.census.tally import KEPT
 from remission.errors import StoreError
 from remission.numerics.arrays import Array, Booleans, Floats, Integers, Words
+from remission.numerics.scatter import uniforms
 
 MOST = 2_000_000  # documents that are held for estimates; of more, whole clusters are chosen at random within strata
 LEAST = 1_000  # of a stratum, however many strata there are
@@ -223,7 +225,7 @@ def _among(known: Words, table: Any) -> Booleans:
 
 def _words(table: Any) -> Words:
     """The first 64 bits of the hash of every content (n,)."""
-    return np.frombuffer(b"".join(table.column("content").to_pylist()), ">u8")[::2].astype(np.uint64)
+    return first_words(table.column("content"))
 
 
 def _flags(table: Any, name: str) -> Booleans:
@@ -349,7 +351,4 @@ def _coded(table: Any, name: str, known: dict[str, int]) -> Integers:
 
 def _uniform(words: Integers) -> Floats:
     """A number in 0 .. 1 for each cluster."""
-    word = (words.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((word ^ (word >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) / 2.0**53
+    return uniforms((words.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15))

@@ -12,6 +12,7 @@ import numpy as np
 
 from remission.errors import SpecError
 from remission.numerics.arrays import Booleans, Floats, Words
+from remission.numerics.scatter import uniforms
 
 NOT_DRAWN = "not drawn into the sample"
 _UNFIT = re.compile(r"[|\x00-\x1f\x7f-\x9f\u2028\u2029]")  # splits names, or breaks lines and tables
@@ -105,7 +106,4 @@ class Sampling:
 
 def _uniform(words: Words, seed: int) -> Floats:
     """Numbers in 0 .. 1 from hashes, others for another seed."""
-    word = words + np.uint64((2 * seed + 1) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF)
-    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((word ^ (word >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) / 2.0**53
+    return uniforms(words + np.uint64((2 * seed + 1) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF))
