@@ -3,19 +3,58 @@
 from __future__ import annotations
 
 import functools
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from msgspec import Meta
 
-from remission.data import Array, Integers
+from remission.data import Array, Integers, Space
 from remission.errors import DataError
-from remission.sources._classes import frozen
+from remission.interfaces import FiniteSource
+from remission.sources._classes import frozen, one_of, picture_space
 from remission.sources._download import fetch, unpack
+from remission.sources._text import Loaded
 
 Split = Literal["train", "test", "both"]
 
 _STEMS = {"train": ["train"], "test": ["t10k"], "both": ["train", "t10k"]}
 _LIMIT = 64 * 2**20  # bytes; the largest file unpacks to 47 MB
+
+
+class IdxPictures(FiniteSource):
+    """A published set of square pictures in ten classes; subclasses name it, its classes and the words for them."""
+
+    split: Split = "train"
+    pixels: Literal[28, 14, 7] = 28
+    labels: bool = False
+    captions: bool = False
+    limit: Annotated[int, Meta(ge=1)] | None = None
+
+    classes: ClassVar[tuple[str, ...]] = ()
+    words: ClassVar[tuple[str, ...]] = ()
+
+    def check(self) -> None:
+        """The class is carried in one way."""
+        one_of(self.name(), self.labels, self.captions)
+
+    @property
+    def space(self) -> Space:
+        """A square picture, its pixels and one of 10 classes, or the picture and one of 10 words. Loads the data."""
+        return _load(self).space
+
+    def items(self) -> Array:
+        """All pictures, (N, pixels^2 or one more)."""
+        return _load(self).items
+
+    def item_classes(self) -> Integers:
+        """The class of every picture, (N,)."""
+        return load_classes(self.name(), self.split, self.limit)
+
+
+@functools.lru_cache(maxsize=2)  # large
+def _load(source: IdxPictures) -> Loaded:
+    shown = load_pictures(source.name(), source.split, source.pixels, source.limit, source.labels or source.captions)
+    return Loaded(picture_space(source.pixels, source.labels, source.captions, source.classes, source.words), shown)
 
 
 def read_idx(data: bytes, what: str) -> Array:

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Annotated, Literal
-
-from msgspec import Meta
-
-from remission.data import Array, Integers, Space
-from remission.interfaces import FiniteSource
-from remission.sources._classes import NUMERALS, one_of, picture_space
-from remission.sources._idx import load_classes, load_pictures
-from remission.sources._text import Loaded
-
-_CLASSES = tuple("0123456789")
+from remission.sources._classes import NUMERALS
+from remission.sources._idx import IdxPictures
 
 
-class Mnist(FiniteSource):
+class Mnist(IdxPictures):
     """MNIST. Licence CC BY-SA 3.0; LeCun, Bottou, Bengio and Haffner, Proc. IEEE 86:2278 (1998).
 
     Items are pictures in grey levels 0 .. 1, flattened to (pixels^2,), or (pixels^2 + 1,) with the class last. At 28
@@ -36,31 +26,5 @@ class Mnist(FiniteSource):
     'mnist[pixels=7,limit=5]'
     """
 
-    split: Literal["train", "test", "both"] = "train"
-    pixels: Literal[28, 14, 7] = 28
-    labels: bool = False
-    captions: bool = False
-    limit: Annotated[int, Meta(ge=1)] | None = None
-
-    def check(self) -> None:
-        """The class is carried in one way."""
-        one_of("mnist", self.labels, self.captions)
-
-    @property
-    def space(self) -> Space:
-        """A square picture, its pixels and one of 10 classes, or the picture and one of 10 words. Loads the data."""
-        return _load(self).space
-
-    def items(self) -> Array:
-        """All pictures, (N, pixels^2 or one more)."""
-        return _load(self).items
-
-    def item_classes(self) -> Integers:
-        """The class of every picture, (N,)."""
-        return load_classes("mnist", self.split, self.limit)
-
-
-@functools.lru_cache(maxsize=2)  # large
-def _load(source: Mnist) -> Loaded:
-    shown = load_pictures("mnist", source.split, source.pixels, source.limit, source.labels or source.captions)
-    return Loaded(picture_space(source.pixels, source.labels, source.captions, _CLASSES, NUMERALS), shown)
+    classes = tuple("0123456789")
+    words = NUMERALS

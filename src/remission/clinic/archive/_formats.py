@@ -9,15 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from remission.clinic.archive._layout import CONFIGS, SHARD, TABLE, is_item, unlisted
+from remission.clinic.archive._layout import CONFIGS, SHARD, TABLE, Item, is_item, unlisted
 from remission.errors import DataError, VerificationError
 from remission.gold.canonical import canonical
 from remission.gold.signing import Checkpoint
-
-if TYPE_CHECKING:
-    from remission.clinic.archive.exporting import Item
 
 Sidecar = Callable[[Path], None] | None
 ROWS = 2000  # of a row group

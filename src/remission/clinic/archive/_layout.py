@@ -1,10 +1,12 @@
-"""Which files an export may hold, so that nothing unproven lies where a reader would take it for data."""
+"""What is in an export: items, and the files it may hold, so that nothing unproven lies where a reader would take it for data."""
 
 from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from remission.errors import DataError, VerificationError
 
@@ -19,6 +21,34 @@ CONFIGS = (
 SIDECAR = ".c2pa"
 _ITEM = re.compile(r"items/[0-9a-f]{64}\.(txt|bin)")
 _OTHER_KEY = re.compile(r"(?!configs\b|data_files\b|data_dir\b)[a-z_]+:( .*)?|\s*- .*")
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item on its way out.
+
+    Attributes:
+        id: of it; number: of its entry.
+        content: its bytes; sha256: their hash.
+        record: what is known of it now; line: what was known when it came in, as canonical JSON.
+        certified: whether two reviewers called it human.
+    """
+
+    id: str
+    number: int
+    content: bytes
+    sha256: str
+    record: dict[str, Any]
+    line: bytes
+    certified: bool
+
+    @property
+    def text(self) -> str | None:
+        """The content, when it is text."""
+        try:
+            return self.content.decode("utf-8") if self.record.get("modality", "text") == "text" else None
+        except UnicodeDecodeError:
+            return None
 
 
 def data_of(folder: Path) -> Path:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from remission.clinic.archive import _formats as formats
 from remission.clinic.archive._aside import written_aside
-from remission.clinic.archive._layout import data_of
+from remission.clinic.archive._layout import Item, data_of
 from remission.clinic.archive.changing import as_it_is, current, note_later
 from remission.clinic.archive.proving import Prover, check_proof
 from remission.clinic.archive.readme import verifier
@@ -46,34 +46,6 @@ class Exported:
         """As plain values."""
         rest = {"folder": str(self.folder), "to": self.to, "items": self.items, "erased": self.erased}
         return rest | {"licences": list(self.licences)}
-
-
-@dataclass(frozen=True)
-class Item:
-    """An item on its way out.
-
-    Attributes:
-        id: of it; number: of its entry.
-        content: its bytes; sha256: their hash.
-        record: what is known of it now; line: what was known when it came in, as canonical JSON.
-        certified: whether two reviewers called it human.
-    """
-
-    id: str
-    number: int
-    content: bytes
-    sha256: str
-    record: dict[str, Any]
-    line: bytes
-    certified: bool
-
-    @property
-    def text(self) -> str | None:
-        """The content, when it is text."""
-        try:
-            return self.content.decode("utf-8") if self.record.get("modality", "text") == "text" else None
-        except UnicodeDecodeError:
-            return None
 
 
 def export(
