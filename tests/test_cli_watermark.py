@@ -108,7 +108,7 @@ def test_scan_for_people_and_files(home: Path, capsys: pytest.CaptureFixture[str
     table = pq.read_table(home / "out.parquet").to_pydict()
     assert table["id"][200] == "gumbel-0"
     assert table["marked"][200] is True
-    assert not (home / "out.parquet.part").exists()
+    assert not list(home.glob("*.aside"))
     code, out, _ = run(
         capsys, *words[:5], "--profiles", home / "profiles.json", "--keys", "public", "--where", "source=shelf"
     )

@@ -13,7 +13,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "remission"
 
 # From bottom to top. A module may import from the layers below its own and from its own folder.
 LAYERS: list[set[str]] = [
-    {"errors"},
+    {"errors", "aside"},
     {"numerics"},
     {"notes", "folders", "desk", "gold"},
     {"networks"},

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from remission.aside import written
 from remission.errors import StoreError
 
 EVERY = 60.0  # seconds between two savings of half-done work
@@ -51,20 +52,13 @@ class Desk:
 
 def write_tensors(path: Path, tensors: Mapping[str, Any]) -> None:
     """A safetensors file, written aside and renamed. Tensors that share memory are stored twice."""
-    import os
-
     from safetensors.torch import save
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".aside")
+    content = save({name: tensor.contiguous().clone() for name, tensor in tensors.items()})
     try:
-        with open(aside, "wb") as file:
-            file.write(save({name: tensor.contiguous().clone() for name, tensor in tensors.items()}))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
+        with written(path) as beside:
+            beside.write_bytes(content)
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise StoreError(
             f"'{path}' cannot be written ({error.strerror}). Finished generations are safe: make room and run the same "
             f"command again."

@@ -15,7 +15,6 @@ Everything else of a block is made again from named randomness. Only models whos
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from remission.aside import written
 from remission.data import Array, Dataset, Floats, Integers, Space
 from remission.desk import Desk, read_tensors, write_tensors
 from remission.errors import StoreError
@@ -136,16 +136,10 @@ class Progress:
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
     """An .npz file without pickles, written aside and renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".aside")
     try:
-        with open(aside, "wb") as file:
+        with written(path) as beside, open(beside, "wb") as file:
             np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise StoreError(
             f"'{path}' cannot be written ({error.strerror}). Finished generations are safe: make room and run the same "
             f"command again."

@@ -28,7 +28,6 @@ import re
 import shutil
 import time
 import tomllib
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +35,7 @@ from typing import Any
 
 import numpy as np
 
+from remission.aside import written
 from remission.data import Array, Floats, Integers
 from remission.errors import StoreError
 from remission.identity import own_files, own_modules, search_also
@@ -342,18 +342,8 @@ def _write_rows(path: Path, point: int, generations: Sequence[Generation]) -> No
 
 def _write_aside(path: Path, write: Callable[[Path], None]) -> None:
     """Write to a name aside, flush to disk, rename: the file is there whole or not at all."""
-    aside = path.with_name(
-        f"{path.name}.{uuid.uuid4().hex[:8]}.aside"
-    )  # a machine thought dead may write the same block
-    with _explained(path):
-        try:
-            write(aside)
-            with open(aside, "rb+") as file:
-                os.fsync(file.fileno())
-            os.replace(aside, path)
-        except BaseException:
-            aside.unlink(missing_ok=True)
-            raise
+    with _explained(path), written(path) as beside:  # a machine thought dead may write the same block
+        write(beside)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from remission.aside import written
 from remission.calibration.fitted import FittedDetector, packed, unpacked
 from remission.calibration.novelty import Novelty
 from remission.calibration.strata import Strata
@@ -66,16 +66,13 @@ def save(calibrated: Calibrated, folder: Path) -> None:
     """Write the folder; ``calibrated.json`` comes last and completes it."""
     calibrated.fitted.save(folder / "detector")
     try:
-        aside = folder / "calibration.npz.part"
-        with aside.open("wb") as file:
+        with written(folder / "calibration.npz") as beside, beside.open("wb") as file:
             np.savez_compressed(file, **cast(Any, _arrays(calibrated)))
-        os.replace(aside, folder / "calibration.npz")
         for kind, known in _kinds(calibrated).items():
             _save_items(folder / f"{kind}.jsonl.gz", known.sample.documents)
-        aside = folder / "calibrated.json.part"
-        written = {"schema": SCHEMA, "content": calibrated.content} | _settings(calibrated)
-        aside.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
-        os.replace(aside, folder / "calibrated.json")
+        told = {"schema": SCHEMA, "content": calibrated.content} | _settings(calibrated)
+        with written(folder / "calibrated.json") as beside:
+            beside.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise StoreError(f"The calibrated detector cannot be written to {folder}: {error.strerror or error}.") from None
 
@@ -84,10 +81,8 @@ def _save_items(path: Path, documents: Documents | None) -> None:
     if documents is None:
         path.unlink(missing_ok=True)
         return
-    aside = path.with_name(path.name + ".part")
-    with gzip.open(aside, "wt", encoding="utf-8") as file:
+    with written(path) as beside, gzip.open(beside, "wt", encoding="utf-8") as file:
         file.writelines(json.dumps({"text": item}) + "\n" for item in documents.items)
-    os.replace(aside, path)
 
 
 def load(folder: Path) -> Calibrated:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import zipfile
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from remission import registry
+from remission.aside import written
 from remission.documents import Documents, Flags, Words
 from remission.errors import DataError, StoreError
 from remission.fingerprint import fingerprint
@@ -81,24 +81,18 @@ class FittedDetector:
     def save(self, folder: Path) -> None:
         """Write ``state.npz``, ``training.npz``, then ``detector.json``, which completes the folder."""
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            aside = folder / "state.npz.part"
-            with aside.open("wb") as file:
+            with written(folder / "state.npz") as beside, beside.open("wb") as file:
                 np.savez_compressed(file, **cast(Any, self.state))
-            os.replace(aside, folder / "state.npz")
-            aside = folder / "training.npz.part"
-            with aside.open("wb") as file:
+            with written(folder / "training.npz") as beside, beside.open("wb") as file:
                 np.savez(file, hashes=packed(self.hashes))
-            os.replace(aside, folder / "training.npz")
             content = {
                 "schema": SCHEMA,
                 "detector": self.detector.table(),
                 "content": self.content,
                 "facts": self.facts,
             }
-            aside = folder / "detector.json.part"
-            aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-            os.replace(aside, folder / "detector.json")
+            with written(folder / "detector.json") as beside:
+                beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise StoreError(f"The detector cannot be written to {folder}: {error.strerror or error}.") from None
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from remission.aside import written
 from remission.errors import DataError, need
 from remission.numerics.arrays import Array
 
@@ -75,15 +74,8 @@ def write_picture(path: Path, picture: PictureFile) -> None:
         image.putalpha(Image.fromarray(picture.alpha))
     buffer = io.BytesIO()
     image.save(buffer, kind, icc_profile=picture.profile or None, **options)
-    aside = ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(buffer.getvalue())
-        os.chmod(aside, 0o644)
-        os.replace(aside, path)
+        with written(path, sync=False) as beside:  # thousands of pictures are written at once
+            beside.write_bytes(buffer.getvalue())
     except OSError as error:
-        if aside:
-            Path(aside).unlink(missing_ok=True)
         raise DataError(f"'{path}' cannot be written: {error.strerror or error}.") from None

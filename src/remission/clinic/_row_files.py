@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from remission.aside import written
 from remission.errors import SpecError, StoreError
 
 KINDS = (".jsonl", ".csv", ".tsv", ".parquet")
@@ -28,13 +28,10 @@ def write(path: Path, columns: Columns, rows: Iterable[Mapping[str, Any]]) -> No
     Raises StoreError, SpecError.
     """
     check_kind(path)
-    aside = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(aside, path.suffix.lower(), columns, rows)
-        os.replace(aside, path)
+        with written(path) as beside:
+            _write(beside, path.suffix.lower(), columns, rows)
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise StoreError(f"'{path}' cannot be written: {error.strerror or error}.") from None
 
 

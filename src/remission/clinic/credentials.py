@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from remission.aside import written
 from remission.clinic._credentials_signer import Signer as Signer
 from remission.clinic._credentials_signer import load_signer as load_signer
 from remission.clinic._credentials_signer import new_signer as new_signer
@@ -304,15 +304,9 @@ def _opened(path: Path) -> IO[bytes]:
 
 def _write(path: Path, content: bytes) -> None:
     """A file, written aside and renamed."""
-    aside = ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(aside, path.stat().st_mode & 0o777 if path.exists() else 0o644)
-        os.replace(aside, path)
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666
+        with written(path, mode=mode) as beside:
+            beside.write_bytes(content)
     except OSError as error:
-        if aside:
-            Path(aside).unlink(missing_ok=True)
         raise DataError(f"'{path}' cannot be written: {error.strerror or error}.") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import stat
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from remission.aside import written
 from remission.errors import DataError, SpecError, StoreError
 from remission.watermarking import Key, Watermark
 
@@ -69,17 +69,10 @@ def new_key(path: Path, name: str, mark: Watermark) -> Key:
 def _write(path: Path, keys: list[Key]) -> None:
     """Aside, for the owner alone from the first byte on, then renamed."""
     text = json.dumps({"schema": _SCHEMA, "keys": {key.name: list(key.values) for key in keys}}, indent=1)
-    aside = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside.unlink(missing_ok=True)
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
+        with written(path, mode=0o600) as beside:
+            beside.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise StoreError(f"'{path}' cannot be written: {error.strerror or error}.") from None
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import torch
 
+from remission.aside import written
 from remission.folders import cache_folder
 from remission.notes import say
 
@@ -140,7 +141,6 @@ def _alone() -> Iterator[None]:
 def _remember(key: str, gain: float) -> None:
     path = cache_folder() / "precision.json"
     with contextlib.suppress(OSError):  # a cache that cannot be written is measured again
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f"{path.name}.{os.getpid()}.aside")
-        aside.write_text(json.dumps(_remembered() | {key: gain}, indent=1), encoding="utf-8")
-        os.replace(aside, path)
+        known = json.dumps(_remembered() | {key: gain}, indent=1)
+        with written(path) as beside:
+            beside.write_text(known, encoding="utf-8")

@@ -13,9 +13,7 @@ import hashlib
 import importlib.metadata
 import io
 import json
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from remission.aside import written
 from remission.errors import StoreError
 from remission.report import palette, scatter, svg
 from remission.report.axis import plain_number
@@ -72,17 +71,10 @@ def write(report: Report, path: Path | str) -> Path:
 def write_aside(path: Path | str, content: bytes) -> Path:
     """Write a file beside its place, then rename it."""
     path = Path(path)
-    aside = ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(aside, 0o644)
-        os.replace(aside, path)
+        with written(path) as beside:
+            beside.write_bytes(content)
     except OSError as error:
-        if aside:
-            Path(aside).unlink(missing_ok=True)
         raise StoreError(
             f"Cannot write {path}: {error.strerror}. Is the folder writable and the disk not full?"
         ) from None

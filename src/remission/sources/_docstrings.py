@@ -13,11 +13,11 @@ import os
 import platform
 import re
 import sysconfig
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from remission.aside import written
 from remission.errors import DataError
 from remission.folders import cache_folder
 
@@ -173,14 +173,5 @@ def _recall(path: Path) -> list[str] | None:
 
 def _store(path: Path, texts: list[str]) -> None:
     """Write aside and rename; a folder that cannot be written only costs the time to prepare the text again."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, aside = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    except OSError:
-        return
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(texts, stream)
-        os.replace(aside, path)
-    except OSError:
-        Path(aside).unlink(missing_ok=True)
+    with contextlib.suppress(OSError), written(path) as beside:
+        beside.write_text(json.dumps(texts), encoding="utf-8")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from remission.aside import written
 from remission.errors import DataError
 from remission.folders import cache_folder
 from remission.sources._catalogue import COLLECTIONS, Collection, Pinned
@@ -172,10 +173,8 @@ def store(name: str, file: str, data: bytes, what: str) -> Path:
             f"{what} does not give the published {file}: SHA-256 {found}, not {pinned.sha256}. {pinned.how}"
         )
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f"{file}.aside")
-        aside.write_bytes(data)
-        os.replace(aside, path)
+        with written(path) as beside:
+            beside.write_bytes(data)
     except OSError as error:
         raise _unwritable(name, path, error) from None
     return path

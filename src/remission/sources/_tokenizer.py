@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from remission.aside import written
 from remission.data import Space
 from remission.errors import DataError, SpecError, need
 from remission.folders import cache_folder
@@ -143,10 +145,5 @@ def _kept(how: str, text: str, suffix: str) -> Path:
 
 def _keep(path: Path, data: bytes) -> None:
     """Write aside and rename; a folder that cannot be written only costs the time to do it again."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}.aside")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(data)
-        os.replace(aside, path)
-    except OSError:
-        aside.unlink(missing_ok=True)
+    with contextlib.suppress(OSError), written(path) as beside:
+        beside.write_bytes(data)
