@@ -6,7 +6,6 @@ write: with a partner, on paper, in a mail.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -64,13 +63,9 @@ def _write_anew(path: Path, line: bytes) -> None:
     """The file with one line more, whole at any time; the line before may have lost its end, as editors and mails do to it."""
     before = disk.read(path, most=1 << 28) if path.exists() else b""
     with written_aside(path) as aside:
-        with open(aside, "xb") as file:
-            file.write(before + (b"" if before.endswith(b"\n") or not before else b"\n") + line)
-            file.flush()
-            os.fsync(file.fileno())
+        aside.write_bytes(before + (b"" if before.endswith(b"\n") or not before else b"\n") + line)
         if before:
             shutil.copymode(path, aside)
-    disk.sync_folder(path.parent)
 
 
 def against_witness(log: Log, kept: Sequence[Checkpoint]) -> tuple[list[Fault], int]:
