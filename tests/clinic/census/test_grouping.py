@@ -59,7 +59,7 @@ def write(folder: Path, documents: Documents, cuts: list[int]) -> list[str]:
     return names
 
 
-document = st.tuples(st.integers(1, 6), st.sampled_from("abc"), st.lists(st.integers(0, 7), min_size=3, max_size=3))
+document = st.tuples(st.integers(0, 6), st.sampled_from("abc"), st.lists(st.integers(0, 7), min_size=3, max_size=3))
 
 
 @given(st.lists(document, max_size=14), st.lists(st.integers(0, 14), max_size=3), st.booleans(), st.booleans())

@@ -1,8 +1,8 @@
 """Copies and near-duplicates over a whole census: which document is the first of its content, and what belongs together.
 
-Parts hold a hash and sketch keys of every document; this pass sorts them, one column at a time, and writes beside every part
-a file of groups with a row for each of its kept documents, in order. It holds about 50 bytes for a document
-(51 measured at 2 million).
+Parts hold a hash and sketch keys of every document. Equal ones are found by sorting, a column after the other and of a column a
+range of values after the other, so that little more is held than what was found: 9 bytes for a document, and what
+one range takes. Beside every part lies in the end a file of groups with a row for each of its kept documents, in order.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,12 @@ import numpy as np
 from remission.clinic.census.parts import BAND_NAMES, explained, part_path, read_rows, sync_folder
 from remission.clinic.census.tally import KEPT
 from remission.errors import StoreError
-from remission.numerics.arrays import Integers, Words
+from remission.numerics.arrays import Array, Integers, Words
 from remission.numerics.linking import clusters, link
 
 FIRST, FIRST_HERE, COPY = 0, 1, 2  # of its content in the census; in its stratum only; neither
-AT_ONCE = 1 << 23  # keys of a column that are sorted at once
+AT_ONCE = 1 << 19  # keys of a column that are sorted at once
+MOST_RANGES = 8  # of a column, for each reads it anew: of more documents, more are sorted at once
 READ_AT_ONCE = 1 << 21  # keys of several columns that are read at once
 
 
@@ -95,24 +96,27 @@ def group(
     sizes = [_count(folder, name) for name in names]
     ends = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     n = int(ends[-1])
-    copy, parents = _copies(folder, names, n, probability)
-    if near:
-        for some in _together(n):
-            for keys, things in _keys(folder, names, some, n):
-                link(parents, keys, things)
+    copy = np.full(n, COPY, np.int8)
+    parents: Any = np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)  # half as large where that will do
+    parts = _Parts(folder, names, sizes)
+    for edges in _ranges(n) if n else ():
+        _copies(parts, edges, probability, copy, parents)
+    for some in _together(n) if near else ():
+        for keys, things in _keys(parts, some, n):
+            link(parents, keys, things)
     cluster = clusters(parents)
     del parents
     digest, files = _Digest(), hashlib.sha256()
+    contents = np.zeros(n, cluster.dtype)  # in each cluster: not copies of them, for these say nothing new
     for place, name in enumerate(names):
         here = slice(ends[place], ends[place + 1])
         digest.add(copy[here], cluster[here])
         files.update(_write(group_path(folder, name), copy[here], cluster[here]))
-    # contents, not copies of them, are what near-duplicates are counted in
-    sizes_of = np.bincount(cluster[copy == FIRST], minlength=n)
-    many = sizes_of > 1
+        np.add.at(contents, cluster[here][copy[here] == FIRST], 1)
+    many = contents > 1
     return Groups(
-        n, int((copy != FIRST).sum()) if n else 0, int(many.sum()), int(sizes_of[many].sum()),
-        int(sizes_of.max()) if n else 0, digest.hex(), files.hexdigest(),
+        n, n - int(np.count_nonzero(copy == FIRST)), int(np.count_nonzero(many)), int(contents[many].sum()),
+        int(contents.max(initial=0)), digest.hex(), files.hexdigest(),
     )  # fmt: skip
 
 
@@ -136,56 +140,79 @@ def _count(folder: Path, name: str) -> int:
     return int(pc.sum(pc.equal(read_rows(part_path(folder, name), ["status"]).column(0), KEPT)).as_py() or 0)
 
 
-def _kept(folder: Path, name: str, columns: Sequence[str]) -> Any:
-    import pyarrow.compute as pc
+@dataclass(frozen=True)
+class _Parts:
+    """Parts in order, and how many documents each holds."""
 
-    rows = read_rows(part_path(folder, name), ["status", *columns])
-    return rows.filter(pc.equal(rows.column("status"), KEPT))
+    folder: Path
+    names: Sequence[str]
+    sizes: Sequence[int]
+
+    def read(self, columns: Sequence[str]) -> Iterator[Any]:
+        """These columns of the documents of each part, as Arrow tables."""
+        import pyarrow.compute as pc
+
+        for name, size in zip(self.names, self.sizes, strict=True):
+            rows = read_rows(part_path(self.folder, name), columns)
+            if rows.num_rows > size:
+                status = read_rows(part_path(self.folder, name), ["status"]).column(0)
+                rows = rows.filter(pc.equal(status, KEPT))
+            yield rows
 
 
-def _copies(folder: Path, names: Sequence[str], n: int, probability: Callable[[str], float]) -> tuple[Any, Integers]:
-    """For each document whether it is a copy (n,), and the earliest one with its content (n,)."""
-    if not n:
-        return np.empty(0, np.int8), np.empty(0, np.int64)
-    halves = [np.empty(n, np.uint64), np.empty(n, np.uint64)]
-    strata = np.empty(n, np.int32)
+def _ranges(n: int) -> list[tuple[int, int]]:
+    """First and last value of ranges that hold about equally many of n scattered ones."""
+    count = min(MOST_RANGES, max(1, -(-n // AT_ONCE)))
+    edges = [2**64 * place // count for place in range(count + 1)]
+    return [(low, high - 1) for low, high in pairwise(edges)]
+
+
+def _within(values: Words, edges: tuple[int, int]) -> Integers:
+    """Places of the values that lie in a range."""
+    found = values >= np.uint64(edges[0])
+    found &= values <= np.uint64(edges[1])
+    return np.flatnonzero(found)
+
+
+def _copies(
+    parts: _Parts, edges: tuple[int, int], probability: Callable[[str], float], copy: Any, parents: Integers
+) -> None:
+    """Of the documents whose hash lies in a range, say which are copies and link each to the earliest one with its content."""
     known: dict[str, int] = {}
+    found: list[tuple[Array, ...]] = []
     at = 0
-    for name in names:
-        rows = _kept(folder, name, ["content", "stratum"])
-        words = np.frombuffer(b"".join(rows.column("content").to_pylist()), "<u8").reshape(-1, 2)
+    for rows in parts.read(["content", "stratum"]):
+        content = rows.column("content").combine_chunks()
+        words = np.frombuffer(content.buffers()[1], "<u8").reshape(-1, 2)[content.offset :][: len(content)]
         coded = rows.column("stratum").combine_chunks().dictionary_encode()
         codes = np.array([known.setdefault(text, len(known)) for text in coded.dictionary.to_pylist()], np.int32)
-        here = slice(at, at + len(words))
-        halves[0][here], halves[1][here] = words.T
-        strata[here] = codes[coded.indices.to_numpy(zero_copy_only=False)]
+        here = _within(words[:, 0], edges)
+        strata = codes[coded.indices.to_numpy(zero_copy_only=False)]
+        found.append((words[here, 0], words[here, 1], strata[here], (here + at).astype(parents.dtype)))
         at += len(words)
-    order = np.lexsort((strata, halves[1], halves[0]))  # stable: of equals, the earlier one comes first
+    first, second, strata, things = (np.concatenate(column) for column in zip(*found, strict=True))
+    n = things.size
+    if not n:
+        return
+    del found
+    order = np.lexsort((strata, second, first))  # stable: of equals, the earlier one comes first
     new = np.ones(n, bool)
     new[1:] = False
-    while halves:
-        half = halves.pop()[order]
+    for half in (first, second):
+        half = half[order]
         new[1:] |= half[1:] != half[:-1]
-    del half
     strata = strata[order]
     new_here = new.copy()
     new_here[1:] |= strata[1:] != strata[:-1]
     rates = np.array([probability(name) for name in known])
     starts = np.flatnonzero(new)
-    lengths = np.diff(np.append(starts, n))
-    earliest = np.minimum.reduceat(order, starts)
-    best = earliest
+    best = earliest = np.minimum.reduceat(order, starts)
     if np.unique(rates).size > 1:
         rank = np.unique(-rates, return_inverse=True)[1].astype(np.int64)[strata]
         best = np.minimum.reduceat(rank * n + order, starts) % n
-        del rank
-    copy = np.full(n, COPY, np.int8)
-    copy[order[new_here]] = FIRST_HERE
-    copy[best] = FIRST
-    del best, strata, new, new_here
-    first = np.empty(n, np.int64)
-    first[order] = np.repeat(earliest, lengths)
-    return copy, first
+    copy[things[order[new_here]]] = FIRST_HERE
+    copy[things[best]] = FIRST
+    parents[things[order]] = np.repeat(things[earliest], np.diff(np.append(starts, n)))
 
 
 def _together(n: int) -> Iterator[Sequence[str]]:
@@ -195,31 +222,18 @@ def _together(n: int) -> Iterator[Sequence[str]]:
         yield BAND_NAMES[first : first + count]
 
 
-def _keys(folder: Path, names: Sequence[str], some: Sequence[str], n: int) -> Iterator[tuple[Words, Integers]]:
-    """Keys of some bands with the documents they are of; of very many, those of a range of keys after the other."""
-    parts = max(1, -(-n // AT_ONCE))
-    edges = [2**64 * place // parts for place in range(parts + 1)]
-    held = [_kept(folder, name, some) for name in names] if len(some) > 1 else None
-    for band, (low, high) in product(some, pairwise(edges)):
-        keys = np.empty(n // parts, np.uint64)
-        things: Any = np.empty(n // parts, np.uint32 if n < 2**32 else np.int64)  # half as large where that will do
-        at = found = 0
-        for place, name in enumerate(names):
-            rows = _kept(folder, name, [band]) if held is None else held[place]
-            column = rows.column(band).combine_chunks()
-            known = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False)) + at
-            values = column.drop_null().to_numpy().astype(np.uint64)
-            if parts > 1:
-                chosen = (values >= np.uint64(low)) & (values <= np.uint64(high - 1))
-                values, known = values[chosen], known[chosen]
-            if found + values.size > keys.size:  # this range holds more than its share
-                for array in (keys, things):
-                    array.resize(max(found + values.size, array.size + array.size // 4), refcheck=False)
-            keys[found : found + values.size] = values
-            things[found : found + values.size] = known
-            at += len(column)
-            found += values.size
-        yield keys[:found], things[:found]
+def _keys(parts: _Parts, some: Sequence[str], n: int) -> Iterator[tuple[Words, Integers]]:
+    """Keys of some bands with the documents they are of, ascending; of many, those of a range of keys after the other."""
+    held = list(parts.read(some)) if len(some) > 1 else None
+    keys = np.empty(n, np.uint64)
+    for band in some:
+        at = 0
+        for rows in parts.read([band]) if held is None else held:
+            keys[at : at + rows.num_rows] = rows.column(band).fill_null(0).to_numpy()
+            at += rows.num_rows
+        for low, high in _ranges(n):
+            things = _within(keys, (max(1, low), high))  # 0: it has no key
+            yield keys[things], things.astype(np.uint32 if n < 2**32 else np.int64)
 
 
 def _write(path: Path, copy: Any, cluster: Integers) -> bytes:
