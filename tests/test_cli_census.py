@@ -164,12 +164,19 @@ def test_a_sample_says_what_it_costs(
     assert whole["low"] < 0.4 < whole["high"]
     sampled = found["sample"]
     assert (sampled["rate"], sampled["strata"], sampled["files"]) == (0.5, [["source=b", 0.9]], 1.0)
-    assert sampled["cost"]["money"]["value"] == pytest.approx(3 * sampled["cost"]["hours"]["value"])
+    cost = sampled["cost"]
+    for end in ("value", "low", "high"):
+        assert cost["money"][end] == pytest.approx(3 * (cost["hours"][end] + cost["copies"][end]))
+    assert cost["documents"]["low"] <= 500 <= cost["documents"]["high"]
+    assert cost["memory"]["value"] == pytest.approx(25e6 + 25 * cost["documents"]["value"])
     assert command_line(call(folder, tmp_path / "out", *sample)) == 0
     out = capsys.readouterr().out
     assert f"{account['dropped']} not drawn" in out
     assert "the corpus has about" in out
-    assert "at 3 an hour" in out
+    assert "then the pass over copies: about " in out
+    assert "of one process, which holds about 25" in out
+    assert "both would cost " in out
+    assert " at 3 an hour" in out
     assert command_line(call(folder, tmp_path / "files", "--files", "50%")) == 0
     out, err = capsys.readouterr()
     assert "from 1 file (of 2; the others are not drawn)" in out

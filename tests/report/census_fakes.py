@@ -60,15 +60,18 @@ def answer(strata: list[dict[str, Any]], by: tuple[str, ...] = (), **more: Any) 
         },
         "copies": {"documents": 5003, "copies": 37, "clusters": 19, "clustered": 53, "largest": 7, "sha256": "cd" * 32},
         "watermarks": None, "archive": None, "sample": None, "files": 11, "unread": 0, "parts": 13, "found_done": 0,
-        "bytes": 12_345_678, "ignored": [], "warnings": [], "notes": [],
+        "bytes": 12_345_678, "ignored": [], "dates": {"undated": 0, "odd_dates": []}, "warnings": [], "notes": [],
     } | more  # fmt: skip
 
 
 def sampled(cost: bool = True) -> dict[str, Any]:
     """What ``sample`` holds."""
     hours = {"value": 41.5, "low": 36.25, "high": 46.75, "level": LEVEL, "method": "parts", "n": 13}
-    money = {name: 1.6 * hours[name] for name in ("value", "low", "high")}
+    copies = {"value": 2.5, "low": 2.25, "high": 5.0, "level": LEVEL, "method": "pass", "n": 5003}
+    memory = {"value": 2.5e9, "low": 2.25e9, "high": 2.75e9, "level": LEVEL, "method": "measured", "n": 13}
+    money = {name: 1.6 * (hours[name] + copies[name]) for name in ("value", "low", "high")}  # type: ignore[operator]
+    more = {"copies": copies, "memory": memory, "documents": None}
     return {
         "rate": 0.01, "strata": [["source=forum", 0.2]], "files": 0.5, "seed": 3,
-        "cost": {"hours": hours, "price": 1.6, "parts": 13, "money": money} if cost else None,
+        "cost": {"hours": hours, "price": 1.6, "parts": 13, "money": money, **more} if cost else None,
     }  # fmt: skip

@@ -247,16 +247,37 @@ def test_a_sample_tells_its_rates_and_what_all_would_take() -> None:
     page = page_of(document)
     text = html.unescape(page)
     assert "about 41.5 hours of one worker like those of this run (36.2 to 46.8; 95 % interval from 13 parts)" in text
-    assert "which costs about 66.40 (58.00 to 74.80) at 1.6 an hour." in text
+    assert "pass over copies, in one process: about 2.5 hours (2.25 to 5), and about 2.5 GB of memory. " in text
+    assert "Together that costs about 70.40 (61.60 to 82.80) at 1.6 an hour." in text
     facts = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page))
     assert (facts["documents drawn of source=forum"], facts["documents drawn of others"]) == ("20 %", "1 %")
     assert (facts["files drawn"], facts["seed"], facts["files not drawn"]) == ("50 %", "3", "9")
     whole, blogs = tables(page)["documents-in-the-corpus"][:2]
     assert [float(whole[name]) for name in ("in the corpus, about", "low", "high")] == [493000, 480000, 506000]
     assert (blogs["low"], blogs["high"]) == ("1200", "NaN")
+    document["sample"]["cost"] |= {"copies": None}
+    assert "a time that is not known from this run, and about 2.5 GB of memory. Without that pass it costs" in page_of(
+        document
+    )
+    document["sample"]["cost"] |= {"memory": None, "price": None, "money": None}
+    assert "from 13 parts). Give --price to see" in page_of(document)
     document["sample"] = sampled(cost=False)
     assert "is not estimated, because fewer than two parts" in page_of(document)
     assert "The sample" not in page_of(of_sources())
+
+
+def test_values_that_are_no_date_are_listed() -> None:
+    document = of_sources()
+    assert "values-of-the-column-date" not in page_of(document)
+    odd = [
+        {"file": "in/a.jsonl", "place": 12, "value": "03/15/2024"},
+        {"file": "in/b.txt", "place": None, "value": "soon"},
+    ]
+    document["dates"] = {"undated": 1207, "odd_dates": odd}
+    page = page_of(document)
+    rows = tables(page)["values-of-the-column-date-that-are-no-date"]
+    assert [one["value"] for one in rows] == ["03/15/2024", "soon"]
+    assert "The first by file and place, of 1,207 documents." in page
 
 
 def test_warnings_notes_and_settings_are_there() -> None:

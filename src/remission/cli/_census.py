@@ -105,9 +105,8 @@ def show(found: Any) -> None:
 
 def show_account(census: Any) -> None:
     """Rows and files, and what was set aside with the first place of each reason."""
+    from remission.clinic.census.empty import place_in
     from remission.clinic.census.receipts import kind_of
-    from remission.corpus._files import suffix
-    from remission.corpus.spans import LINES
 
     account, unread = census.receipt.accounting(), len(census.manifest.unread)
     parts = [f"{account['in']:,} rows", f"{account['kept']:,} documents"]
@@ -118,9 +117,7 @@ def show_account(census: Any) -> None:
     click.echo(f"corpus: {', '.join(parts)}, from {files:,} file{'s' if files != 1 else ''}{more}")
     for reason, count in account["reasons"].items():
         place = next((one for one in account["examples"] if kind_of(one["reason"]) == reason), None)
-        where = "" if place is None else f", first in {place['file']}"
-        if place is not None and place["place"] is not None:
-            where += f" at {'byte' if suffix(Path(place['file'])) in LINES else 'row'} {place['place']:,}"
+        where = "" if place is None else f", first in {place['file']}{place_in(place)}"
         out.warn(f"{count:,} set aside: {reason}{where}")
 
 
@@ -179,16 +176,26 @@ def show_cost(found: Any) -> None:
     if found.cost is None:
         click.echo("full scan: not estimated, for that takes two parts (of a MiB or more)")
         return
-    table, hours = found.cost.table(), found.cost.hours
+    cost, count = found.cost, f"{found.cost.parts:,} parts"
+    click.echo(f"full scan: about {_time(cost.hours, 'worker-')} on workers like these; by {count}")
+    if cost.memory is not None:
+        time = "a time not known from this run" if cost.copies is None else f"about {_time(cost.copies)}"
+        click.echo(
+            f"then the pass over copies: {time} of one process, which holds about {_amount(cost.memory.value / 1e6)} MB for that"
+        )
+    if cost.money is not None:
+        value, low, high = (_amount(cost.money[name]) for name in ("value", "low", "high"))
+        of = "both" if cost.copies is not None else "this" if cost.memory is None else "the scan without that pass"
+        click.echo(f"{of} would cost {value} ({low} to {high}) at {cost.price:g} an hour")
+
+
+def _time(hours: Any, of: str = "") -> str:
+    """In a unit that fits, with the interval."""
     unit, factor = (
         ("hours", 1.0) if hours.value >= 1 else ("minutes", 60.0) if hours.value >= 1 / 60 else ("seconds", 3600.0)
     )
     value, low, high = (_amount(factor * number) for number in (hours.value, hours.low, hours.high))
-    line = f"full scan: about {value} worker-{unit} ({low} to {high}) on workers like these"
-    if table["money"] is not None:
-        value, low, high = (_amount(table["money"][name]) for name in ("value", "low", "high"))
-        line += f"; that is {value} ({low} to {high}) at {table['price']:g} an hour"
-    click.echo(f"{line}; by {found.cost.parts:,} parts")
+    return f"{value} {of}{unit} ({low} to {high})"
 
 
 def _amount(number: float) -> str:

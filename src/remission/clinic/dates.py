@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from remission.errors import SpecError
-from remission.numerics.arrays import Booleans
+from remission.numerics.arrays import Booleans, Integers
 
 _ISO = re.compile(r"([0-9]{4}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01]))?)?)(?=$|[T\s])")
 
@@ -31,6 +31,17 @@ def dated_before(values: Iterable[str], day: str) -> Booleans:
     [True, False, True, False, False, False]
     """
     return np.array([date != "" and date < day[: len(date)] for date in iso_dates(values).tolist()], bool)
+
+
+def undated(values: Sequence[str]) -> Integers:
+    """Places of values that say something and are no date, ascending.
+
+    >>> undated(["2021-05-01T12:00Z", "1700000000", "", " ", "03/15/2024"]).tolist()
+    [1, 4]
+    """
+    return np.flatnonzero(
+        [value.strip() != "" and date == "" for value, date in zip(values, iso_dates(values), strict=True)]
+    )
 
 
 def check_day(day: str) -> None:

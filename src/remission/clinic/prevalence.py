@@ -15,6 +15,7 @@ from remission.calibration.misfit import Misfit, misfit
 from remission.clinic._views import CalibratedView, CrossfittedView, Progress, View
 from remission.clinic.crossfit import Crossfitted
 from remission.clinic.dates import check_day, dated_before
+from remission.clinic.naming import named
 from remission.documents import Documents, Flags
 from remission.errors import DataError, SpecError
 from remission.estimate import Estimate
@@ -223,12 +224,8 @@ def _groups(documents: Documents, by: Sequence[str]) -> Iterator[tuple[str, Flag
             there = ", ".join(sorted(documents.columns)) or "none"
             raise DataError(f"by: the documents have no column '{name}'. There are: {there}.")
     if by:
-        keys = [
-            " | ".join(f"{n}={v}" for n, v in zip(by, row, strict=True))
-            for row in zip(*map(documents.column, by), strict=True)
-        ]
-        names = np.asarray(keys, dtype=np.str_)
-        for name in sorted(set(keys)):
+        names = named(by, [documents.column(name).tolist() for name in by])
+        for name in np.unique(names).tolist():
             yield name, names == name
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from remission.report.axis import plain_number
-from remission.report.census_rows import Interval, Stratum, ends, in_percent, many, number, percent
+from remission.report.census_rows import Interval, Stratum, ends, in_percent, many, number, percent, size
 from remission.report.content import Finding, Section, Table, Tone
 
 OPEN_ROWS = 12
@@ -217,6 +217,15 @@ def set_aside(document: Mapping[str, Any]) -> Section:
         tables.append(Table("Examples", ("reason", "file", "place", "rows"), places, caption=caption))
     if account["dropped_for"]:
         tables.append(Table("Left out", ("reason", "rows"), _counts(account["dropped_for"])))
+    dates = document["dates"]
+    if dates["undated"]:
+        odd = tuple((one["value"], one["file"], one["place"]) for one in dates["odd_dates"])
+        caption = (
+            f"The first by file and place, of {many(dates['undated'], 'document')}. They are kept, without a date."
+        )
+        tables.append(
+            Table("Values of the column date that are no date", ("value", "file", "place"), odd, caption=caption)
+        )
     if document["ignored"]:
         tables.append(Table("Files that are no documents", ("file",), tuple((str(one),) for one in document["ignored"]), True))  # fmt: skip
     aside = account["quarantined"]
@@ -259,15 +268,29 @@ def _drawn(found: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 def _cost(cost: Mapping[str, Any] | None) -> str:
     if cost is None:
         return "What a full scan takes is not estimated, because fewer than two parts were made in the last run."
-    hours = Interval.of(cost["hours"])
+    hours, then = Interval.of(cost["hours"]), cost["copies"]
     told = (
         f"A full scan takes about {plain_number(hours.value)} hours of one worker like those of this run "
         f"({_range(hours)}; {100 * cost['hours']['level']:g} % interval from {many(cost['parts'], 'part')})"
     )
+    if cost["memory"] is not None:
+        memory = Interval.of(cost["memory"])
+        time = "a time that is not known from this run"
+        if then is not None:
+            one = Interval.of(then)
+            time = f"about {plain_number(one.value)} hours ({_range(one)})"
+        told += f". Then comes the pass over copies, in one process: {time}, and about {size(memory.value, exact=False)} of memory"
     if cost["money"] is None:
-        return f"{told}; give --price to see what that costs."
+        return f"{told}. Give --price to see what that costs."
     money = Interval.of(cost["money"])
-    return f"{told}, which costs about {_money(money.value)} ({_money(money.low)} to {_money(money.high)}) at {cost['price']:g} an hour."
+    both = (
+        "Together that costs"
+        if then is not None
+        else "That costs"
+        if cost["memory"] is None
+        else "Without that pass it costs"
+    )
+    return f"{told}. {both} about {_money(money.value)} ({_money(money.low)} to {_money(money.high)}) at {cost['price']:g} an hour."
 
 
 def _range(hours: Interval) -> str:

@@ -188,18 +188,19 @@ def many(count: int, word: str, plural: str = "") -> str:
     return f"{count:,} {word if count == 1 else plural or word + 's'}"
 
 
-def size(count: float) -> str:
-    """Bytes for people.
+def size(count: float, exact: bool = True) -> str:
+    """Bytes for people, in full as well where they were counted.
 
-    >>> size(512), size(12_345_678)
-    ('512 bytes', '12.3 MB (12,345,678 bytes)')
+    >>> size(512), size(12_345_678), size(12_345_678, exact=False)
+    ('512 bytes', '12.3 MB (12,345,678 bytes)', '12.3 MB')
     """
     shown, units = float(count), ["bytes", "kB", "MB", "GB", "TB", "PB"]
     while shown >= 1000 and len(units) > 1:
         shown /= 1000
         units.pop(0)
-    exact = f"{count:,.0f} bytes"
-    return exact if units[0] == "bytes" else f"{plain_number(shown)} {units[0]} ({exact})"
+    full = f"{count:,.0f} bytes"
+    short = full if units[0] == "bytes" else f"{plain_number(shown)} {units[0]}"
+    return f"{short} ({full})" if exact and short != full else short
 
 
 def cut(text: str, limit: int) -> str:

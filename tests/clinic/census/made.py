@@ -16,7 +16,7 @@ from remission.clinic.census.kept import Kept, Source, read_kept
 from remission.clinic.census.parts import BAND_NAMES, PartWriter, part_path
 from remission.clinic.census.receipts import Receipt
 from remission.clinic.census.sampling import Sampling
-from remission.clinic.census.tally import KEPT, _rows
+from remission.clinic.census.tally import KEPT, rows_of
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def write_part(folder: Path, name: str, contents: Any, strata: Any = "all", **mo
         for number, band in enumerate(BAND_NAMES)
     }
     with PartWriter(part_path(folder, name)) as writer:
-        writer.add(_rows(n, content=pa.array(hashes, pa.binary(16)), **columns, **told))
+        writer.add(rows_of(n, content=pa.array(hashes, pa.binary(16)), **columns, **told))
         writer.flush()
         writer.finish(Receipt())
 

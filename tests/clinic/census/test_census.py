@@ -326,7 +326,7 @@ def test_a_row_that_is_unaccounted_for_fails_the_run(tmp_path: Path, monkeypatch
     from remission.clinic.census import tally as processing
 
     path = jsonl(tmp_path / "a.jsonl", [*rows(5), {"text": None}])
-    monkeypatch.setattr(processing.Tally, "aside", lambda self, span, aside: processing._rows(
+    monkeypatch.setattr(processing.Tally, "aside", lambda self, span, aside: processing.rows_of(
         0, file="", place=[], rows=[], status=[], reason=[], id="", stratum="", cell="", score=[], flagged=[]))  # fmt: skip
     with pytest.raises(RemissionError, match="unaccounted for"):
         run_census([path], LENGTHS, tmp_path / "out", None, inline)

@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from remission.clinic.census.costs import full_scan
+from remission.clinic.census import timings
+from remission.clinic.census.costs import full_scan, pass_over
+from remission.clinic.census.grouping import group, times_read
 from remission.clinic.census.parts import part_path, receipt_of
-from remission.clinic.census.running import Census, run_census, timings_in
+from remission.clinic.census.running import Census, run_census
 from remission.clinic.census.sampling import Sampling
+from remission.clinic.census.timings import Pass, Timings, pace, timings_in
 from remission.clinic.census.units import Config
+from remission.estimate import Estimate
 from tests.clinic.census.scorers import LENGTHS
 from tests.clinic.census.test_census import inline
 from tests.corpus.damaged import jsonl, rows
@@ -41,7 +45,7 @@ def timed(census: Census, noise: Any = None) -> Census:
         factor = 1.0 if rng is None else float(rng.lognormal(-0.02, 0.2))
         kept = receipt_of(part_path(census.folder, name)).kept
         found[name] = (size, factor * BYTE * size, factor * DOCUMENT * kept)
-    return replace(census, timed=found)
+    return replace(census, timed=found, passed=None)
 
 
 def total(tmp_path: Path) -> int:
@@ -58,6 +62,9 @@ def test_a_sample_tells_the_hours_of_everything(tmp_path: Path) -> None:
     there = sum(stratum.n / (0.5 if name == "source=a" else 0.2) for name, stratum in sample.receipt.strata.items())
     assert cost.hours.value == pytest.approx((BYTE * total(tmp_path) + DOCUMENT * there) / 3600)
     assert cost.hours.low < truth < cost.hours.high
+    assert cost.documents.value == pytest.approx(there)
+    assert cost.documents.low < 1200 < cost.documents.high
+    assert cost.copies is None
     table = cost.table()
     assert table["money"]["value"] == pytest.approx(2.5 * cost.hours.value)
     assert table["parts"] == len(sample.timed)
@@ -94,6 +101,66 @@ def test_intervals_cover_when_times_are_noisy(tmp_path: Path) -> None:
     assert narrow < 0.85 * repeats, "a third of the width should not do"
 
 
+def test_the_pass_over_copies_goes_by_documents_and_parts(tmp_path: Path) -> None:
+    """The sample's pass took 0.3 s for each of its parts and 2 ms for each of its documents."""
+    sample = timed(census_of(tmp_path, Sampling(0.2, files=0.5)))
+    parts, n = len(sample.manifest.order), sample.receipt.kept
+    known = Pass(n, parts, 0.3 * parts + 2e-3 * n, 2e-3, True)
+    cost = full_scan(replace(sample, passed=known), price=4.0)
+    assert cost is not None
+    assert cost.copies is not None
+    factor = total(tmp_path) / sum(size for _, size in sample.manifest.inputs.values())
+    assert cost.documents.value == pytest.approx(factor * 5 * n)
+    assert cost.copies.value == pytest.approx(
+        (0.3 * factor * len(sample.manifest.parts) + 2e-3 * 5 * factor * n) / 3600
+    )
+    for_parts = 0.3 * factor * len(sample.manifest.parts)
+    assert cost.copies.low == pytest.approx((for_parts + 2e-3 * cost.documents.low) / 3600)
+    assert cost.copies.high == pytest.approx((for_parts + 2 * 2e-3 * cost.documents.high) / 3600)
+    table = cost.table()
+    assert table["money"]["high"] == pytest.approx(4 * (cost.hours.high + cost.copies.high))
+    assert cost.memory is not None
+    assert cost.memory.value == pytest.approx(25e6 + 25 * cost.documents.value)
+    # of parts, opening takes longer where more columns must be read one after the other
+    many = Estimate(1e8, 1e8, 1e8, 0.95, "parts", parts)
+    slow = pass_over(known, many, 10.0)
+    assert slow.value == pytest.approx((0.3 * 10 + 2e-3 * 1e8) / 3600)
+    assert times_read(n, True) == 3
+    assert times_read(10**8, True) == 1 + 8 + 14
+    assert slow.high == pytest.approx((0.3 * 10 * 23 / 3 + 2 * 2e-3 * 1e8) / 3600)
+
+
+def test_without_a_pass_there_is_none(tmp_path: Path) -> None:
+    census_of(tmp_path, Sampling(0.5), 60, 6)
+    config = Config(by=("source",), size=1000, sampling=Sampling(0.5), copies="none")
+    census = run_census([tmp_path / "in"], LENGTHS, tmp_path / "none", config, inline)
+    cost = full_scan(census, 2.0)
+    assert cost is not None
+    assert (cost.copies, cost.memory) == (None, None)
+    assert cost.table()["money"]["value"] == pytest.approx(2 * cost.hours.value)
+
+
+def test_the_pass_is_timed_on_what_is_like_a_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made-up documents are all kept, and half of the pairs of keys link."""
+    seen = []
+
+    def watched(*args: Any) -> Any:
+        found = group(*args)
+        seen.append(found)
+        return found
+
+    monkeypatch.setattr(timings, "MADE_UP", 1 << 9)
+    monkeypatch.setattr(timings, "group", watched)
+    pace.cache_clear()
+    assert pace(True) > 0
+    assert pace(False) > 0
+    near, again, exact, _ = seen
+    assert near == again
+    assert (near.documents, near.copies, near.clusters, near.largest) == (512, 0, 256, 2)
+    assert (exact.documents, exact.clusters) == (512, 0)
+    pace.cache_clear()
+
+
 def test_fewer_than_two_parts_tell_nothing(tmp_path: Path) -> None:
     census = census_of(tmp_path, Sampling(0.5), 60, 3)
     assert full_scan(replace(census, timed={})) is None
@@ -107,6 +174,12 @@ def test_times_are_kept_for_the_next_run(tmp_path: Path) -> None:
     again = census_of(tmp_path, Sampling(0.5), 240, 6)
     assert again.found_done == len(first.manifest.parts)
     assert again.timed == first.timed
+    assert first.passed is not None
+    assert (first.passed.documents, first.passed.parts) == (first.receipt.kept, len(first.manifest.order))
+    assert first.passed.seconds > 0
+    assert again.passed == first.passed
+    everything = census_of(tmp_path, Sampling(), 240, 6)
+    assert everything.passed is None
     (first.folder / "timings.json").write_text("[broken")
-    assert timings_in(first.folder) == {}
+    assert timings_in(first.folder) == Timings()
     assert census_of(tmp_path, Sampling(0.5), 240, 6).timed == {}

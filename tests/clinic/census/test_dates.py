@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from remission import SpecError
+from remission.clinic.census.empty import odd_dates
+from remission.clinic.census.receipts import EXAMPLES, Receipt
 from remission.clinic.census.running import run_census
+from remission.clinic.census.tally import LONGEST_DATE
 from remission.clinic.census.units import Config
 from remission.clinic.dates import dated_before, iso_dates
 from remission.clinic.prevalence import Wish, placebo_of
@@ -51,6 +54,40 @@ def test_a_census_counts_other_values_as_no_date(tmp_path: Path) -> None:
     months = {name: stratum.n for name, stratum in census.receipt.strata.items()}
     assert months["month="] == 2 + len(NONE) + 1
     assert set(months) == {"month="} | {f"month={value[:7]}" for value in EARLY + LATE if value}
+    receipt = census.receipt
+    assert receipt.undated == 2 + len(NONE)
+    assert [one["value"] for one in receipt.odd_dates] == ["1700000000", "1600000000", *NONE]
+    assert receipt.odd_dates[0] == {"file": str(path), "place": 0, "value": "1700000000"}
+    assert receipt.accounting()["in"] == receipt.kept == 2 + len(NONE + EARLY + LATE)
+    (line,) = odd_dates(census)
+    assert (
+        f"11 documents have a date that is no ISO date and count as without one (first '1700000000' in {path} at byte 0)"
+        in line
+    )
+
+
+def test_values_that_are_no_date_are_the_same_however_the_corpus_is_cut(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("b", "a", "c"):
+        dated(tmp_path / "in" / f"{name}.jsonl", ["2021-01-01", *(f"{k}/2024|\n{'x' * 99}" for k in range(30)), " "])
+    found = [
+        run_census([tmp_path / "in"], LENGTHS, tmp_path / f"{size}", Config(size=size), inline).receipt
+        for size in (500, 9000, 1 << 20)
+    ]
+    assert found[0].dates() == found[1].dates() == found[2].dates()
+    assert found[0].undated == 90
+    shown = found[0].odd_dates
+    assert len(shown) == EXAMPLES
+    assert {one["file"] for one in shown} == {str(tmp_path / "in" / "a.jsonl")}
+    assert shown[0]["value"] == ("0/2024¦\N{REPLACEMENT CHARACTER}" + "x" * 99)[:LONGEST_DATE]
+    assert Receipt.of(found[0].table()) == found[0]
+
+
+def test_nothing_is_said_where_all_dates_are_dates(tmp_path: Path) -> None:
+    path = dated(tmp_path / "a.jsonl", [*EARLY, *LATE])
+    census = run_census([path], LENGTHS, tmp_path / "out", Config(), inline)
+    assert census.receipt.dates() == {"undated": 0, "odd_dates": []}
+    assert odd_dates(census) == []
 
 
 def test_prevalence_takes_other_values_for_no_date() -> None:

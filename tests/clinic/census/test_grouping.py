@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remission import StoreError
-from remission.clinic.census import grouping, parts, running
+from remission.clinic.census import grouping, parts, timings
 from remission.clinic.census.grouping import COPY, FIRST, FIRST_HERE, group, group_path, read_groups
 from remission.clinic.census.manifest import part_files, read_manifest, verify
 from remission.clinic.census.running import local_engine, run_census
@@ -196,7 +196,7 @@ def test_groups_are_found_once_and_made_anew_where_they_are_damaged(
     run_census([folder], LENGTHS, tmp_path / "whole", config, inline)
     manifest = run_census([folder], LENGTHS, tmp_path / "out", config, inline).manifest
     with monkeypatch.context() as patch:
-        patch.setattr(running, "group", lambda *_: pytest.fail("they are known"))
+        patch.setattr(timings, "group", lambda *_: pytest.fail("they are known"))
         run_census([folder], LENGTHS, tmp_path / "out", config, inline)
     path = group_path(tmp_path / "out", manifest.order[1])
     for damage in (

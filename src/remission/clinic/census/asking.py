@@ -13,12 +13,12 @@ import numpy as np
 
 from remission.clinic.census.answering import answer, check_wish
 from remission.clinic.census.costs import Cost, full_scan
-from remission.clinic.census.empty import never_met, nothing_kept, undeclared
+from remission.clinic.census.empty import never_met, nothing_kept, odd_dates, undeclared
 from remission.clinic.census.kept import Kept
 from remission.clinic.census.manifest import ANSWER, read_manifest
 from remission.clinic.census.marks import Marked
 from remission.clinic.census.parts import write_whole
-from remission.clinic.census.running import Census, Engine, Progress, kept_of, run_census, timings_in
+from remission.clinic.census.running import Census, Engine, Progress, census_of, kept_of, run_census
 from remission.clinic.census.scoring import Judge, Scorer
 from remission.clinic.census.units import Config
 from remission.clinic.keys import load_keys
@@ -107,7 +107,7 @@ class Finding:
             "watermarks": None if self.kept.marking is None else self.kept.marking.table(),
             "archive": None if self.question.archive is None else {"documents": self.archived},
             "sample": sample, "files": told["files"], "unread": told["unread"], "parts": told["parts"],
-            "found_done": self.census.found_done, "bytes": told["bytes"], "ignored": told["ignored"],
+            "dates": self.census.receipt.dates(), "found_done": self.census.found_done, "bytes": told["bytes"], "ignored": told["ignored"],
             "warnings": list(self.answer.warnings), "notes": list(self.notes),
         }  # fmt: skip
 
@@ -157,7 +157,7 @@ def _finding(
 ) -> Finding:
     kept = kept_of(census.folder, census.manifest, archive, question.rate)
     found = answer(kept, judge.calibrated, question.wish, census.manifest.sampling)
-    found = replace(found, warnings=(*found.warnings, *never_met(census, config)))
+    found = replace(found, warnings=(*found.warnings, *odd_dates(census), *never_met(census, config)))
     cost = None if config.sampling.everything else full_scan(census, question.price, question.wish.level)
     return Finding(census, question, config, kept, found, cost, archive.size, notes, judge.content)
 
@@ -184,8 +184,7 @@ def reopen(folder: str | Path) -> Finding:
     judge = Judge.load(question.detector)
     if judge.content != known:
         raise StoreError(f"The detector in '{question.detector}' is not the one of this census. Run the census again.")
-    timed = {name: row for name, row in timings_in(folder).items() if name in manifest.parts}
-    census = Census(folder, manifest, manifest.receipt, len(manifest.parts), timed)
+    census = census_of(folder, manifest, len(manifest.parts))
     return _finding(census, judge, question, config, archived(question), notes)
 
 

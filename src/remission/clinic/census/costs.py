@@ -1,17 +1,20 @@
-"""What the full scan would take, from the sample: hours of work, and what they cost."""
+"""What the full scan would take, from the sample: hours of work, memory, and what they cost."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from remission.clinic.census.grouping import BYTES, BYTES_LEAST, times_read
 from remission.clinic.census.parts import part_path, receipt_of
 from remission.clinic.census.running import Census
+from remission.clinic.census.timings import Pass
 from remission.estimate import Estimate
 from remission.numerics.arrays import Floats
+
+SLOWER = 2.0  # at most so many times as long for a document of many: 1.4 times from 65 thousand to 8 million (docs/census.md)
 
 
 @dataclass(frozen=True)
@@ -19,19 +22,41 @@ class Cost:
     """Of looking at every document, in hours of one worker like those of this run.
 
     Attributes:
-        hours: with an interval from the differences between parts; price: of an hour, None: not known.
+        hours: to read, score and write, shared by all workers; with an interval from the differences between parts.
+        copies: hours of the pass over copies, which comes after and is one process, so that they pass on the clock as well; None:
+            there is none, or it was not timed.
+        documents: of the corpus, copies included.
+        memory: bytes that the pass over copies holds besides Python itself; None: there is none.
+        price: of an hour, None: not known.
         parts: that were timed.
     """
 
     hours: Estimate
+    copies: Estimate | None
+    documents: Estimate
+    memory: Estimate | None
     price: float | None
     parts: int
 
+    @property
+    def money(self) -> dict[str, float] | None:
+        """Of both, the process of the pass at the price of a worker; ends are added, for the parts of it may err together."""
+        if self.price is None:
+            return None
+        each = [self.hours, *([] if self.copies is None else [self.copies])]
+        return {name: self.price * sum(getattr(one, name) for one in each) for name in ("value", "low", "high")}
+
     def table(self) -> dict[str, Any]:
         """As plain values."""
-        found: dict[str, Any] = {"hours": self.hours.table(), "price": self.price, "parts": self.parts, "money": None}
-        if self.price is not None:
-            found["money"] = {name: self.price * getattr(self.hours, name) for name in ("value", "low", "high")}
+        found: dict[str, Any] = {
+            "hours": self.hours.table(),
+            "price": self.price,
+            "parts": self.parts,
+            "money": self.money,
+        }
+        for name in ("copies", "documents", "memory"):
+            one = getattr(self, name)
+            found[name] = None if one is None else one.table()
         return found
 
 
@@ -40,16 +65,15 @@ def full_scan(census: Census, price: float | None = None, level: float = 0.95) -
 
     Some work goes by bytes (reading, drawing), some by documents (scoring, hashing, writing). Both rates and the number of
     documents in a byte are ratios of totals, with Student's interval by a jackknife over parts (Cochran, Sampling Techniques,
-    1977, 6.17). Not in it: the pass that looks for copies in the end. Where strata are drawn at different rates, documents of
-    all of them count as equally long to score.
+    1977, 6.17). Where strata are drawn at different rates, documents of all of them count as equally long to score.
+
+    The pass over copies takes a time for each part and one for each document: see :func:`pass_over`.
 
     Args:
         census: of a sample.
         price: of an hour of one worker.
-        level: of the interval.
+        level: of the intervals.
     """
-    from scipy.stats import t
-
     manifest, sampling = census.manifest, census.manifest.sampling
     rows = []
     for name, times in sorted(census.timed.items()):
@@ -58,16 +82,56 @@ def full_scan(census: Census, price: float | None = None, level: float = 0.95) -
         rows.append((*times, receipt.kept, there))
     if len(rows) < 2:
         return None
-    parts, k = np.array(rows), len(rows)
-    total = float(sum(size for _, size in manifest.inputs.values()) + sum(size for _, size in manifest.unread))
-    hours = _hours(parts.sum(axis=0), total)
-    others = np.array([_hours(parts.sum(axis=0) - row, total) for row in parts])
-    error = math.sqrt((k - 1) / k * float(((others - others.mean()) ** 2).sum()))
-    half = float(t.ppf(0.5 + level / 2, k - 1)) * error
-    return Cost(Estimate(hours, max(0.0, hours - half), hours + half, level, "parts", k), price, k)
+    read = float(sum(size for _, size in manifest.inputs.values()))
+    total = read + float(sum(size for _, size in manifest.unread))
+    hours, documents = _of_everything(np.array(rows), total, level)
+    copies = memory = None
+    if manifest.groups is not None:
+        memory = _scaled(documents, BYTES, BYTES_LEAST, "measured")
+        if census.passed is not None:
+            copies = pass_over(census.passed, documents, len(manifest.parts) * total / max(read, 1.0))
+    return Cost(hours, copies, documents, memory, price, len(rows))
 
 
-def _hours(sums: Floats, total: float) -> float:
-    """Of totals over parts: bytes, seconds for them, seconds for documents, documents scored, documents there were."""
+def pass_over(sample: Pass, documents: Estimate, parts: float) -> Estimate:
+    """Hours of the pass over copies of so many documents in so many parts.
+
+    Its time for a document is that of made-up ones, measured on the same machine; what the sample's pass took beyond that
+    is taken for time for its parts, and goes by their number. The interval is that of the number of documents. Besides, its upper
+    end takes documents of a large corpus as twice as slow (measured: 1.4 times), because less of it fits the
+    caches of the processor, and the time for a part as growing with how often it is read anew (of more documents, fewer columns
+    fit in memory together).
+    """
+    for_part = max(0.0, sample.seconds - sample.pace * sample.documents) / max(1, sample.parts)
+    again = times_read(int(documents.high), sample.near) / times_read(sample.documents, sample.near)
+    value, low = (for_part * parts + sample.pace * n for n in (documents.value, documents.low))
+    high = for_part * parts * max(1.0, again) + SLOWER * sample.pace * documents.high
+    return Estimate(value / 3600, low / 3600, high / 3600, documents.level, "pass", sample.documents)
+
+
+def _of_everything(parts: Floats, total: float, level: float) -> tuple[Estimate, Estimate]:
+    """Hours and documents of so many bytes, from those of parts (k, 5)."""
+    from scipy.special import stdtrit
+
+    k = len(parts)
+    values = _whole(parts.sum(axis=0), total)
+    others = np.array([_whole(parts.sum(axis=0) - row, total) for row in parts])
+    errors = np.sqrt((k - 1) / k * ((others - others.mean(axis=0)) ** 2).sum(axis=0))
+    halves = stdtrit(k - 1, 0.5 + level / 2) * errors
+    hours, documents = (
+        Estimate(float(value), max(0.0, float(value - half)), float(value + half), level, "parts", k)
+        for value, half in zip(values, halves, strict=True)
+    )
+    return hours, documents
+
+
+def _whole(sums: Floats, total: float) -> Floats:
+    """Hours and documents, of totals over parts: bytes, seconds for them, seconds for documents, documents scored, documents there were."""
     size, reading, scoring, scored, there = sums
-    return float((reading + scoring * there / max(scored, 1.0)) * total / max(size, 1.0)) / 3600
+    more = total / max(size, 1.0)
+    return np.array([(reading + scoring * there / max(scored, 1.0)) * more / 3600, there * more])
+
+
+def _scaled(one: Estimate, factor: float, least: float, method: str) -> Estimate:
+    value, low, high = (factor * number + least for number in (one.value, one.low, one.high))
+    return Estimate(value, low, high, one.level, method, one.n)

@@ -1,13 +1,18 @@
-"""What a census was asked for and never met: columns, strata, documents at all."""
+"""What a census was asked for and never met: columns, strata, dates, documents at all."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from remission.clinic.census.receipts import kind_of
 from remission.clinic.census.running import Census
-from remission.clinic.census.sampling import visible
 from remission.clinic.census.units import Config
+from remission.clinic.naming import visible
+from remission.corpus._files import suffix
+from remission.corpus.spans import LINES
 from remission.errors import DataError
 
 _SHOWN = 3  # reasons, or names, in a message
@@ -30,6 +35,27 @@ def never_met(census: Census, config: Config) -> list[str]:
             shown = ", ".join(others[:_SHOWN]) + (", ..." if len(others) > _SHOWN else "")
             found.append(f"--sample {part}: no document of such a stratum was scored. There were: {shown}.")
     return found
+
+
+def odd_dates(census: Census) -> list[str]:
+    """A warning of documents whose date is filled and none."""
+    receipt = census.receipt
+    if not receipt.undated:
+        return []
+    first = receipt.odd_dates[0]
+    n = receipt.undated
+    return [
+        f"{n:,} document{'s have' if n != 1 else ' has'} a date that is no ISO date and count{'' if n != 1 else 's'} as without one "
+        f"(first '{first['value']}' in {first['file']}{place_in(first)}): in no month or year, and not in the placebo. Dates are "
+        "written as 2023-05-17, 2023-05 or 2023."
+    ]
+
+
+def place_in(example: Mapping[str, Any]) -> str:
+    """Where in its file an example lies: `` at row 7``; empty for a file of its own."""
+    if example["place"] is None:
+        return ""
+    return f" at {'byte' if suffix(Path(example['file'])) in LINES else 'row'} {example['place']:,}"
 
 
 def undeclared(census: Census, config: Config) -> list[str]:

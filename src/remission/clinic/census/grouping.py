@@ -26,6 +26,7 @@ from remission.numerics.linking import clusters, link
 FIRST, FIRST_HERE, COPY = 0, 1, 2  # of its content in the census; in its stratum only; neither
 AT_ONCE = 1 << 19  # keys of a column that are sorted at once
 MOST_RANGES = 8  # of a column, for each reads it anew: of more documents, more are sorted at once
+BYTES, BYTES_LEAST = 25, 25e6  # of memory that is held for a document, and besides (docs/census.md)
 READ_AT_ONCE = 1 << 21  # keys of several columns that are read at once
 
 
@@ -220,6 +221,11 @@ def _together(n: int) -> Iterator[Sequence[str]]:
     count = max(1, READ_AT_ONCE // max(1, n))
     for first in range(0, len(BAND_NAMES), count):
         yield BAND_NAMES[first : first + count]
+
+
+def times_read(n: int, near: bool) -> int:
+    """How often the pass over n documents reads each part."""
+    return 1 + len(_ranges(max(1, n))) + (len(list(_together(n))) if near else 0)
 
 
 def _keys(parts: _Parts, some: Sequence[str], n: int) -> Iterator[tuple[Words, Integers]]:

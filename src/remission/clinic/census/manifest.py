@@ -11,7 +11,7 @@ from typing import Any
 
 from remission.clinic.census.grouping import Groups, are_whole
 from remission.clinic.census.parts import content_hash, part_path, read_rows, receipt_of, write_whole
-from remission.clinic.census.receipts import Receipt, merge
+from remission.clinic.census.receipts import Receipt, Sum
 from remission.clinic.census.sampling import Sampling
 from remission.clinic.census.scoring import hash_of
 from remission.clinic.census.signing import fault_of
@@ -135,19 +135,22 @@ def verify(folder: str | Path, inputs: bool = False, key: str | None = None) -> 
     signature = fault_of(folder / NAME, folder / SIGNATURE, key)
     if signature:
         faults.append({"kind": signature, "what": str(folder / SIGNATURE)})
-    receipts = []
+    found, whole = Sum(), True
+    found.add(Receipt(len(manifest.refused), 0, Counter(), Counter(reason for _, reason in manifest.refused)))
     for name, sha256 in sorted(manifest.parts.items()):
         path = part_path(folder, name)
         fault = _fault_of(path, sha256)
         if fault:
             faults.append({"kind": fault, "what": str(path)})
-        else:
-            receipts.append(receipt_of(path))
-    if len(receipts) == len(manifest.parts):
-        refused = Receipt(len(manifest.refused), 0, Counter(), Counter(reason for _, reason in manifest.refused))
-        whole = merge([refused, *receipts]).table()
-        said = manifest.receipt.table()
-        if any(whole[key] != said[key] for key in ("in", "kept", "dropped", "quarantined", "strata", "bytes", "early")):
+            whole = False
+        elif whole:
+            found.add(receipt_of(path))
+    if whole:
+        added, said = found.receipt().table(), manifest.receipt.table()
+        if any(
+            added[key] != said[key]
+            for key in ("in", "kept", "dropped", "quarantined", "strata", "bytes", "early", "undated", "odd_dates")
+        ):
             faults.append({"kind": "receipts do not add up", "what": str(folder)})
         faults += _fault_of_groups(folder, manifest)
     for path_, (sha256, _) in sorted(manifest.inputs.items() if inputs else ()):

@@ -111,6 +111,8 @@ class Receipt:
         examples: the first of what was set aside: ``file``, ``place``, ``rows``, ``reason``.
         sha256: of the rows of the part; empty for a merged receipt.
         split: names of the units that stand in for this one, which could not be done in one piece.
+        undated: kept documents whose date is filled and no ISO date; they count as without a date.
+        odd_dates: the first of those: ``file``, ``place``, ``value``.
     """
 
     seen: int = 0
@@ -123,6 +125,8 @@ class Receipt:
     sha256: str = ""
     split: tuple[str, ...] = ()
     early: Stratum = field(default_factory=Stratum)
+    undated: int = 0
+    odd_dates: tuple[dict[str, Any], ...] = ()
 
     def __add__(self, other: Receipt) -> Receipt:
         strata = {
@@ -133,6 +137,7 @@ class Receipt:
             self.seen + other.seen, self.kept + other.kept, self.dropped + other.dropped,
             self.quarantined + other.quarantined, self.bytes + other.bytes, strata,
             first_examples([*self.examples, *other.examples]), early=self.early + other.early,
+            undated=self.undated + other.undated, odd_dates=first_examples([*self.odd_dates, *other.odd_dates]),
         )  # fmt: skip
 
     def check(self, what: str) -> Receipt:
@@ -163,6 +168,10 @@ class Receipt:
             "examples": list(self.examples),
         }
 
+    def dates(self) -> dict[str, Any]:
+        """Values that are no date, as plain values."""
+        return {"undated": self.undated, "odd_dates": list(self.odd_dates)}
+
     def table(self) -> dict[str, Any]:
         """As plain values, equal for equal receipts."""
         return {
@@ -176,6 +185,7 @@ class Receipt:
             "sha256": self.sha256,
             "split": list(self.split),
             "early": self.early.table(),
+            **self.dates(),
         }
 
     @classmethod
@@ -185,13 +195,13 @@ class Receipt:
         return cls(
             table["in"], table["kept"], Counter(table["dropped"]), Counter(table["quarantined"]), table["bytes"], strata,
             tuple(table["examples"]), table["sha256"], tuple(table["split"]),
-            Stratum.of(table["early"]),
+            Stratum.of(table["early"]), table["undated"], tuple(table["odd_dates"]),
         )  # fmt: skip
 
 
 def merge(receipts: Iterable[Receipt]) -> Receipt:
     """All of them together, as adding one after the other gives, in time that goes by their sizes."""
-    found = _Sum()
+    found = Sum()
     for receipt in receipts:
         found.add(receipt)
     return found.receipt()
@@ -220,8 +230,14 @@ class _StratumSum:
         return Stratum(self.n, self.flagged, +self.not_judged, cells, self.declared, +self.marks)
 
 
-class _Sum:
-    """Receipts that more are added to in place: a receipt of its own for each step would copy every stratum every time."""
+class Sum:
+    """Receipts that more are added to in place: a receipt of its own for each step would copy every stratum every time.
+
+    It takes the memory of one receipt, however many are added; a census of thousands of parts and strata holds no others.
+
+    Attributes:
+        strata: what is known of each so far.
+    """
 
     def __init__(self) -> None:
         self.seen, self.kept, self.bytes = 0, 0, 0
@@ -230,8 +246,11 @@ class _Sum:
         self.strata: dict[str, _StratumSum] = {}
         self.early = _StratumSum()
         self.examples: tuple[dict[str, Any], ...] = ()
+        self.undated = 0
+        self.odd_dates: tuple[dict[str, Any], ...] = ()
 
     def add(self, one: Receipt) -> None:
+        """Add one."""
         self.seen += one.seen
         self.kept += one.kept
         self.bytes += one.bytes
@@ -242,19 +261,28 @@ class _Sum:
         self.early.add(one.early)
         if one.examples:
             self.examples = first_examples([*self.examples, *one.examples])
+        self.undated += one.undated
+        if one.odd_dates:
+            self.odd_dates = first_examples([*self.odd_dates, *one.odd_dates])
 
     def receipt(self) -> Receipt:
+        """All that were added, as one."""
         strata = {name: stratum.stratum() for name, stratum in sorted(self.strata.items())}
         return Receipt(
             self.seen, self.kept, +self.dropped, +self.quarantined, self.bytes, strata, self.examples,
-            early=self.early.stratum(),
+            early=self.early.stratum(), undated=self.undated, odd_dates=self.odd_dates,
         )  # fmt: skip
 
 
 def first_examples(examples: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
     """The first by file and place, so that a merge in any order keeps the same."""
     ordered = sorted(
-        examples, key=lambda one: (one["file"], -1 if one["place"] is None else one["place"], one["reason"])
+        examples,
+        key=lambda one: (
+            one["file"],
+            -1 if one["place"] is None else one["place"],
+            one.get("reason", one.get("value")),
+        ),
     )
     return tuple(ordered[:EXAMPLES])
 

@@ -6,7 +6,7 @@
     parts/ab/ab12….parquet  rows of one unit with its receipt; there whole or not at all, so it is its own mark
     groups/ab/ab12….parquet which of its documents are copies, and what near-duplicates belong together
     manifest.json           when all is done: inputs and parts with their hashes, the merged receipt, a seal
-    timings.json            how long parts took, from which the cost of a full scan is estimated; no part of the result
+    timings.json            how long that took, from which the cost of a full scan is estimated; no part of the result
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from typing import Any, cast
 import numpy as np
 
 from remission import __version__
-from remission.clinic.census.grouping import Groups, are_whole, group, in_order
+from remission.clinic.census import timings
+from remission.clinic.census.grouping import Groups, are_whole, in_order
 from remission.clinic.census.kept import Kept, Source, declared_by_copies, read_kept
 from remission.clinic.census.manifest import ANSWER, NAME, SIGNATURE, Manifest, read_manifest, write_manifest
 from remission.clinic.census.parts import explained, part_path, write_whole
@@ -38,9 +39,10 @@ from remission.clinic.census.process import (
     stand_in,
     step,
 )
-from remission.clinic.census.receipts import Receipt, first_examples, merge
+from remission.clinic.census.receipts import Receipt, Sum, first_examples
 from remission.clinic.census.scoring import Scorer, hash_of
 from remission.clinic.census.tally import MOST_STRATA
+from remission.clinic.census.timings import PartTimes, Pass, grouped, keep_timings, timings_in
 from remission.clinic.census.units import FORMAT, Config, Grouper, Unit, size_of_units
 from remission.corpus.spans import SIZE, Found, Span, find, lost_span, stamp_of
 from remission.engines.limits import LATER, Later, Limits, Lost
@@ -52,7 +54,6 @@ Outcomes = Iterator[tuple[Task, Outcome | Lost[Task]]]
 Engine = Callable[[Callable[[Task], Outcome], Iterable[Task | Later]], Outcomes]
 Progress = Callable[[float, float], None]  # (bytes of the files done, of how many)
 
-TIMINGS = "timings.json"
 GUARD = Limits(seconds=1800.0, memory=4 << 30)  # of a unit, where nothing is said
 
 
@@ -66,13 +67,15 @@ class Census:
         receipt: what became of every row.
         found_done: units that were there already.
         timed: of parts: bytes, seconds for them (to read and draw), seconds for documents (to score, hash, write).
+        passed: how long the pass over copies took, of samples.
     """
 
     folder: Path
     manifest: Manifest
     receipt: Receipt
     found_done: int
-    timed: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    timed: PartTimes = field(default_factory=dict)
+    passed: Pass | None = None
 
     def table(self) -> dict[str, Any]:
         """As plain values."""
@@ -130,24 +133,34 @@ def run_census(
             for task, outcome in (engine or local_engine())(step, run.tasks()):
                 run.take(task, outcome)
         finally:
-            timed = _keep_timings(folder, run.timed)
+            keep_timings(folder, run.timed)
         _sweep(folder)  # what killed workers left half-written
-        receipt = merge([run.refused(), *(part.receipt for part in run.done.values())]).check("the census")
+        receipt = run.receipt().check("the census")
         manifest = Manifest(
             version=__version__, config=config.table() | {"hash": config.content()}, scorer=scorer.content,
             inputs=run.inputs(), refused=found.refused, ignored=found.ignored,
-            parts={name: part.sha256 for name, part in sorted(run.done.items())}, receipt=receipt,
+            parts=dict(sorted(run.done.items())), receipt=receipt,
             order=tuple(in_order(folder, list(run.done), found.files)), unread=unread, marks=scorer.marks,
         )  # fmt: skip
-        manifest = replace(manifest, groups=_groups(folder, manifest, config))
+        groups, passed = _groups(folder, manifest, config)
+        manifest = replace(manifest, groups=groups)
         write_manifest(folder, manifest)
-    return Census(
-        folder, manifest, receipt, run.found_done, {n: row for n, row in timed.items() if n in manifest.parts}
-    )
+        keep_timings(folder, {}, passed)
+    return census_of(folder, manifest, run.found_done)
 
 
-def _groups(folder: Path, manifest: Manifest, config: Config) -> Groups | None:
-    """Copies and near-duplicates: those found before, where nothing has changed since. What else is said of before goes."""
+def census_of(folder: Path, manifest: Manifest, found_done: int) -> Census:
+    """A finished census with what is known of its times."""
+    known = timings_in(folder)
+    timed = {name: row for name, row in known.parts.items() if name in manifest.parts}
+    return Census(folder, manifest, manifest.receipt, found_done, timed, known.copies)
+
+
+def _groups(folder: Path, manifest: Manifest, config: Config) -> tuple[Groups | None, Pass | None]:
+    """Copies and near-duplicates: those found before, where nothing has changed since. What else is said of before goes.
+
+    Of a sample, how long they took is told as well.
+    """
     try:
         before: Manifest | None = read_manifest(folder)
     except StoreError:
@@ -155,32 +168,12 @@ def _groups(folder: Path, manifest: Manifest, config: Config) -> Groups | None:
     if before is not None and (before.parts, before.order) == (manifest.parts, manifest.order):
         known = before.groups
         if known is None or are_whole(folder, manifest.order, known):
-            return known
+            return known, None
     for name in (SIGNATURE, ANSWER, NAME):
         (folder / name).unlink(missing_ok=True)
     if config.copies == "none":
-        return None
-    return group(folder, manifest.order, config.copies == "near", config.sampling.probability)
-
-
-def _keep_timings(
-    folder: Path, timed: Mapping[str, tuple[float, float, float]]
-) -> dict[str, tuple[float, float, float]]:
-    """Add timings to those of runs before; all of them."""
-    every = timings_in(folder) | dict(timed)
-    if timed:
-        with contextlib.suppress(OSError, StoreError):  # a full disk has said so elsewhere
-            write_whole(folder / TIMINGS, json.dumps(every, sort_keys=True))
-    return every
-
-
-def timings_in(folder: Path) -> dict[str, tuple[float, float, float]]:
-    """How long parts took: bytes, seconds for them, seconds for documents; nothing where that is not known."""
-    try:
-        told = json.loads((folder / TIMINGS).read_text(encoding="utf-8"))
-        return {str(name): (float(a), float(b), float(c)) for name, (a, b, c) in told.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
-        return {}
+        return None, None
+    return grouped(folder, manifest.order, config.copies == "near", config.sampling)
 
 
 def _drawn(found: Found, config: Config) -> tuple[Found, tuple[tuple[str, int], ...]]:
@@ -255,7 +248,7 @@ def _cleared(folder: Path, content: Mapping[str, Any]) -> bool:
             return False
         write_whole(folder / "census.json", json.dumps(content, indent=1, sort_keys=True))
         parts = [part_path(folder, name) for name in before.parts]
-        for path in (*(folder / name for name in (SIGNATURE, ANSWER, NAME, TIMINGS)), *parts):
+        for path in (*(folder / name for name in (SIGNATURE, ANSWER, NAME, timings.NAME)), *parts):
             path.unlink(missing_ok=True)
     return True
 
@@ -288,7 +281,7 @@ class _Run:
     scorer: Scorer
     folder: Path
     progress: Progress | None
-    done: dict[str, Done] = field(default_factory=dict)
+    done: dict[str, str] = field(default_factory=dict)  # part -> SHA-256
     found_done: int = 0
     timed: dict[str, tuple[float, float, float]] = field(default_factory=dict)
 
@@ -299,7 +292,8 @@ class _Run:
         self._size = self.config.size or SIZE
         self._grouper = Grouper(self._size)
         self._under_way = 0
-        self._strata: set[str] = set()
+        self._sum = Sum()
+        self._sum.add(_refused(self.found))
         self._why: dict[str, str] = {}  # units ended their workers
         self._total = float(sum(stamp_of(path)[0] for path in self.found.files))
         self._bytes = 0.0
@@ -362,7 +356,7 @@ class _Run:
     def _in_place_of(self, unit: Unit, halves: tuple[Unit, ...]) -> None:
         """A unit ended its workers: two halves are done instead, or it is set aside when it cannot be cut."""
         if halves:
-            self.done[unit.name] = done(unit) if unit.part.exists() else stand_in(unit, halves)
+            self._add(done(unit) if unit.part.exists() else stand_in(unit, halves))
             for half in halves:
                 self._offer(half)
             return
@@ -370,9 +364,8 @@ class _Run:
         self._finish(unit, set_aside(unit, f"it cannot be processed: {why}"))
 
     def _finish(self, unit: Unit, outcome: Done) -> None:
-        self.done[unit.name] = outcome
-        self._strata.update(outcome.receipt.strata)
-        if len(self._strata) > MOST_STRATA:
+        self._add(outcome)
+        if len(self._sum.strata) > MOST_STRATA:
             raise DataError(f"by: there are more than {MOST_STRATA:,} strata. Name columns with fewer values.")
         self._bytes += unit.size
         if outcome.seconds is not None:
@@ -380,11 +373,14 @@ class _Run:
         if self.progress is not None:
             self.progress(min(self._bytes, self._total), self._total)
 
-    def refused(self) -> Receipt:
-        """Files that were not even looked at."""
-        shown = [{"file": f, "place": None, "rows": 1, "reason": reason} for f, reason in self.found.refused]
-        counts = Counter(reason for _, reason in self.found.refused)
-        return Receipt(seen=len(shown), quarantined=counts, examples=first_examples(shown))
+    def _add(self, outcome: Done) -> None:
+        if outcome.name not in self.done:
+            self.done[outcome.name] = outcome.sha256
+            self._sum.add(outcome.receipt)
+
+    def receipt(self) -> Receipt:
+        """What became of all rows, and of the files that were not even looked at."""
+        return self._sum.receipt()
 
     def inputs(self) -> dict[str, tuple[str, int]]:
         """Hash and size of every file."""
@@ -394,3 +390,10 @@ class _Run:
                 raise DataError(f"'{path}' was not looked at. Run the command again.")
             found[path] = (self._spans[path][0].sha256, self._spans[path][0].stamp[0])
         return found
+
+
+def _refused(found: Found) -> Receipt:
+    """Files that were not even looked at."""
+    shown = [{"file": f, "place": None, "rows": 1, "reason": reason} for f, reason in found.refused]
+    counts = Counter(reason for _, reason in found.refused)
+    return Receipt(seen=len(shown), quarantined=counts, examples=first_examples(shown))

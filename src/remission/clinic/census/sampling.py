@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from remission.clinic.naming import visible
 from remission.errors import SpecError
 from remission.numerics.arrays import Booleans, Floats, Words
 from remission.numerics.scatter import uniforms
 
 NOT_DRAWN = "not drawn into the sample"
-_UNFIT = re.compile(r"[|\x00-\x1f\x7f-\x9f\u2028\u2029]")  # splits names, or breaks lines and tables
-
-
-def visible(part: str) -> str:
-    r"""A part of a stratum's name, so that no value passes for another part or breaks a line.
-
-    >>> visible("source=a | month=b\n")
-    'source=a ¦ month=b�'
-    """
-    return _UNFIT.sub(lambda found: "¦" if found[0] == "|" else "�", part)
 
 
 @dataclass(frozen=True)

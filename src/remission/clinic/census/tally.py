@@ -20,10 +20,10 @@ from remission.clinic.census.receipts import (
     first_examples,
     kind_of,
 )
-from remission.clinic.census.sampling import visible
 from remission.clinic.census.scoring import Scores
 from remission.clinic.census.units import Unit
-from remission.clinic.dates import dated_before, iso_dates
+from remission.clinic.dates import dated_before, iso_dates, undated
+from remission.clinic.naming import named, visible
 from remission.corpus._rows import HUMAN
 from remission.corpus.reading import Takes
 from remission.corpus.spans import Span
@@ -32,6 +32,7 @@ from remission.errors import DataError
 
 KEPT, DROPPED, QUARANTINED = STATUS
 MOST_STRATA = 20_000
+LONGEST_DATE = 40  # characters of a value that is no date, in an example
 LEAST_MARK = 3  # -log10 of the largest p-value of a watermark that receipts count
 
 
@@ -46,6 +47,8 @@ class Tally:
         self._examples: tuple[dict[str, Any], ...] = ()
         self._strata: dict[str, Stratum] = {}
         self._early = Stratum()
+        self._undated = 0
+        self._odd_dates: tuple[dict[str, Any], ...] = ()
 
     def kept(self, span: Span, batch: Batch, scores: Scores, unit: Unit) -> Any:
         """Count documents; their rows."""
@@ -61,13 +64,15 @@ class Tally:
         for name in np.unique(strata).tolist():
             here = strata == name
             self._strata[name] = self._strata.get(name, Stratum()) + _stratum(here, score, why, scores, says)
-        early = dated_before(batch.columns["date"].to_pylist(), config.before)
+        dates = batch.columns["date"].to_pylist()
+        self._note_undated(span, batch, dates)
+        early = dated_before(dates, config.before)
         if early.any():
             self._early += _stratum(early, score, why, scores, says)
         if len(self._strata) > MOST_STRATA:
             raise DataError(f"by: there are more than {MOST_STRATA:,} strata. Name columns with fewer values.")
         marks = {"mark": scores.mark.tolist(), "log10_p": scores.log10_p.tolist()} if unit.scorer.marks else {}
-        return _rows(
+        return rows_of(
             n, file=span.path, place=[None if place < 0 else place for place in batch.places.tolist()], status=KEPT, rows=1,
             reason=why.tolist(), id=batch.columns["id"], stratum=strata.tolist(),
             cell=np.asarray(scores.cell, dtype=np.str_).tolist(),
@@ -76,6 +81,16 @@ class Tally:
             **({} if config.copies == "none" else {"content": contents(batch)}), **marks,
             **(dict(zip(BAND_NAMES, bands(batch), strict=True)) if config.copies == "near" else {}),
         )  # fmt: skip
+
+    def _note_undated(self, span: Span, batch: Batch, dates: Sequence[str]) -> None:
+        odd = undated(dates)
+        self._undated += odd.size
+        if odd.size:
+            shown = [
+                {"file": span.path, "place": None if place < 0 else place, "value": visible(dates[at][:LONGEST_DATE])}
+                for at, place in zip(odd[:EXAMPLES].tolist(), batch.places[odd[:EXAMPLES]].tolist(), strict=True)
+            ]
+            self._odd_dates = first_examples([*self._odd_dates, *shown])
 
     def aside(self, span: Span, aside: Sequence[Aside]) -> Any:
         """Count rows that are no documents; their rows."""
@@ -89,7 +104,7 @@ class Tally:
             if not one.dropped
         ]
         self._examples = first_examples([*self._examples, *shown[:EXAMPLES]]) if shown else self._examples
-        return _rows(
+        return rows_of(
             len(aside), file=span.path, place=[one.place for one in aside], rows=[one.rows for one in aside],
             status=[DROPPED if one.dropped else QUARANTINED for one in aside], reason=[one.reason for one in aside],
             id="", stratum="", cell="",
@@ -99,7 +114,7 @@ class Tally:
         """The counts."""
         return Receipt(
             self.seen, self._kept, self._dropped, self._quarantined, self._bytes, self._strata, self._examples, sha256,
-            early=self._early,
+            early=self._early, undated=self._undated, odd_dates=self._odd_dates,
         )  # fmt: skip
 
 
@@ -145,18 +160,17 @@ def strata_of(batch: Batch, by: Sequence[str]) -> Any:
     n = len(batch)
     if not by:
         return np.full(n, "all")
-    named = []
+    values: list[list[str]] = []
     for name in by:
         if name in ("month", "year") and name not in batch.columns:
-            values = iso_dates(batch.columns["date"].to_pylist()).astype("<U7" if name == "month" else "<U4").tolist()
+            dates = iso_dates(batch.columns["date"].to_pylist())
+            values.append(dates.astype("<U7" if name == "month" else "<U4").tolist())
         else:
-            values = batch.columns[name].to_pylist()
-        shown = {value: visible(f"{name}={value}") for value in set(values)}
-        named.append([shown[value] for value in values])
-    return np.array([" | ".join(parts) for parts in zip(*named, strict=True)], dtype=np.str_)
+            values.append(batch.columns[name].to_pylist())
+    return named(by, values)
 
 
-def _rows(n: int, **values: Any) -> Any:
+def rows_of(n: int, **values: Any) -> Any:
     """An Arrow table of part rows; a single value is that of all, what is not given is null."""
     import pyarrow as pa
 

@@ -19,7 +19,7 @@ from remission.corpus.spans import LEAST, SIZE, Span
 from remission.corpus.streaming import Limits
 from remission.errors import SpecError
 
-FORMAT = 3  # of parts; another one never resumes this one
+FORMAT = 4  # of parts; another one never resumes this one
 
 
 @dataclass(frozen=True)
