@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -13,6 +14,8 @@ from pathlib import Path
 from remission.errors import StoreError
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe in place of a file must not hang us
+_WRITE = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_PIECE = 1 << 20  # bytes written at a time
 
 
 @contextlib.contextmanager
@@ -38,14 +41,42 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def overwrite(path: Path, start: int, content: bytes) -> None:
-    """Write over part of a file, on the disk before going on."""
-    handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    """Write over part of a file, on the disk before going on. Raises OSError, also for a link, a pipe, a device."""
+    handle = _opened_to_overwrite(path)
     try:
         os.lseek(handle, start, os.SEEK_SET)
         _write(handle, content)
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def blank(path: Path) -> None:
+    """Write zeros over a whole file, on the disk before going on: removing takes only the name. What is no file has no bytes."""
+    try:
+        handle = _opened_to_overwrite(path)
+    except FileNotFoundError:
+        return
+    except OSError:
+        if path.is_file() and not path.is_symlink():
+            raise
+        return
+    try:
+        left = os.fstat(handle).st_size
+        while left > 0:
+            _write(handle, bytes(min(left, _PIECE)))
+            left -= _PIECE
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _opened_to_overwrite(path: Path) -> int:
+    handle = os.open(path, _WRITE)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "no regular file lies there", str(path))
+    return handle
 
 
 def _write(handle: int, content: bytes) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -106,3 +108,38 @@ def test_control_characters_do_not_come_in(tmp_path: Path) -> None:
     (tmp_path / "said.csv").write_text(f"task,verdict,reviewer\nt,human,{ESCAPE}\n")
     with pytest.raises((SpecError, DataError), match="control characters"):
         read_answers(tmp_path / "said.csv", "")
+
+
+def test_a_large_content_is_overwritten_before_its_name_goes(place: Path) -> None:
+    """A hard link, as backups make, and the disk itself hold zeros afterwards: for small contents as for large ones."""
+    folder, large = place / "archive", Random(1).randbytes(90_000)
+    with writing(folder, signer(place)) as writer:
+        writer.ingest("large", large, record_of("large"))
+        writer.commit()
+    (path,) = (folder / "objects").glob("??/*")
+    (place / "kept").hardlink_to(path)
+    before = path.stat().st_size
+    assert (place / "kept").read_bytes().strip(b"\0")
+    erase_items(folder, signer(place), ["large"], "request", "us")
+    assert not path.exists()
+    assert (place / "kept").read_bytes() == bytes(before)
+    assert verify(folder).ok
+
+
+@pytest.mark.parametrize("what", ["link", "pipe", "nothing"])
+def test_what_lies_in_place_of_an_erased_content_is_not_followed(what: str, place: Path) -> None:
+    folder, thesis = place / "archive", place / "thesis"
+    with writing(folder, signer(place)) as writer:
+        writer.ingest("large", Random(1).randbytes(90_000), record_of("large"))
+        writer.commit()
+    (path,) = (folder / "objects").glob("??/*")
+    path.unlink()
+    thesis.write_text("years of work")
+    if what == "link":
+        path.symlink_to(thesis)
+    elif what == "pipe":
+        os.mkfifo(path)
+    erase_items(folder, signer(place), ["large"], "request", "us")
+    assert thesis.read_text() == "years of work"
+    assert not os.path.lexists(path)
+    assert verify(folder).ok

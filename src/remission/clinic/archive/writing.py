@@ -316,6 +316,7 @@ def erase(log: Log, entries: list[dict[str, Any]]) -> None:
                 disk.overwrite(pack_file(log.folder, holder["pack"]), holder["offset"], b"\0" * holder["size"])
             else:
                 path = object_file(log.folder, ingest["content"])
+                disk.blank(path)  # who holds a hard link, or the disk itself, holds zeros
                 disk.remove(path)
                 if path.parent.is_dir():
                     disk.sync_folder(path.parent)
