@@ -49,6 +49,29 @@ def humans_only() -> Calibrated:
     return calibrate(FittedDetector(Told(), {}), scored_texts(scores, 31, domain="news"), allow_artefacts=True)
 
 
+def test_names_of_strata_are_made_visible(calibrated: Calibrated) -> None:
+    """What would pass for another part of the name or break a line is replaced, as in a census."""
+    values = ["a", "a | year=2020", "line\nbreak"]
+    parts = [corpus(0.3, 100, 301 + k, domain="news", source=value, year="2021") for k, value in enumerate(values)]
+    names = [row.stratum for row in prevalence(Documents.join(parts), calibrated, ["source", "year"]).rows]
+    assert names == [
+        "all", "source=a | year=2021", "source=a ¦ year=2020 | year=2021",
+        "source=line\N{REPLACEMENT CHARACTER}break | year=2021",
+    ]  # fmt: skip
+
+
+def test_dates_that_are_none_are_told(calibrated: Calibrated) -> None:
+    good = corpus(0.3, 100, 401, domain="news", date="2023-05-17T10:00")
+    assert not [line for line in prevalence(good, calibrated).warnings if "ISO date" in line]
+    odd = Documents.join(
+        [good, *(corpus(0.3, 30, 402 + k, domain="news", date=d) for k, d in enumerate(("", "05/17/2021")))]
+    )
+    (line,) = (line for line in prevalence(odd, calibrated).warnings if "ISO date" in line)
+    assert line.startswith(
+        "30 documents have a date that is no ISO date and count as without one (first '05/17/2021', document 131)"
+    )
+
+
 def test_value_with_interval(calibrated: Calibrated) -> None:
     answer = prevalence(
         Documents.join([corpus(0.3, 800, 101, domain="news"), corpus(0.1, 400, 102, domain="mail")]),

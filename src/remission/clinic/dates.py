@@ -44,6 +44,15 @@ def undated(values: Sequence[str]) -> Integers:
     )
 
 
+def told_undated(count: int, first: str) -> str:
+    """A warning of so many documents whose date is none, where the first is what ``first`` says."""
+    many = count != 1
+    return (
+        f"{count:,} document{'s have' if many else ' has'} a date that is no ISO date and count{'' if many else 's'} as without one "
+        f"(first {first}): in no month or year, and not in the placebo. Dates are written as 2023-05-17, 2023-05 or 2023."
+    )
+
+
 def check_day(day: str) -> None:
     """Raise SpecError where this is no ISO date."""
     if iso_dates([day])[0] != day or not day:

@@ -14,8 +14,8 @@ from remission.calibration.calibrated import Calibrated
 from remission.calibration.misfit import Misfit, misfit
 from remission.clinic._views import CalibratedView, CrossfittedView, Progress, View
 from remission.clinic.crossfit import Crossfitted
-from remission.clinic.dates import check_day, dated_before
-from remission.clinic.naming import named
+from remission.clinic.dates import check_day, dated_before, told_undated, undated
+from remission.clinic.naming import named, visible
 from remission.documents import Documents, Flags
 from remission.errors import DataError, SpecError
 from remission.estimate import Estimate
@@ -199,7 +199,14 @@ def _answer(view: View, documents: Documents, wish: Wish, overlap: dict[str, Any
     if rows[0].shift is not None:
         shift |= shift_table(rows[0].shift)
     checks = {"placebo": placebo, "shift": shift, "overlap": overlap}
-    return Answer(tuple(rows), checks, tuple(warnings_of(rows[0], checks, wish)))
+    return Answer(tuple(rows), checks, (*warnings_of(rows[0], checks, wish), *_undated(documents)))
+
+
+def _undated(documents: Documents) -> Iterator[str]:
+    dates = documents.column("date").tolist()
+    odd = undated(dates)
+    if odd.size:
+        yield told_undated(odd.size, f"'{visible(dates[odd[0]][:40])}', document {odd[0] + 1:,}")
 
 
 def warnings_of(whole: Row, checks: dict[str, Any], wish: Wish) -> Iterator[str]:

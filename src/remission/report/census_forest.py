@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -16,14 +16,14 @@ from markupsafe import Markup
 
 from remission.report import palette
 from remission.report.axis import Axis, linear_axis
-from remission.report.census_rows import Interval, cut, ends, percent
+from remission.report.census_rows import Interval, ends, percent
+from remission.report.census_sheet import FOOT, HEAD, Layout, Pixel, Sheet, ink
 from remission.report.content import Report
 from remission.report.page import file_name
 from remission.report.svg import FONT
 
-Pixel = Callable[[float], float]
 _NOT_XML = re.compile(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-ROW, HEAD, FOOT = 24, 26, 26
+ROW = 24
 _STYLE = """p:has(> svg.own), p:has(> .panels) { max-width: none; }
 p:has(> .panels), p:has(> svg.own) { color: var(--muted); }
 svg.own { display: block; width: 100%; height: auto; margin: 14px 0 4px; }
@@ -101,40 +101,31 @@ def forest(
         axis: of shares; by default it holds all of them, else what lies beyond ends at its edge.
     """
     axis = axis or share_axis([*(bar.share for bar in bars), *([whole] if whole is not None else [])])
-    wide = _drawing(bars, axis, title, f"{identity}-w", whole, "wide", (760, 250, 150, 80, 32))
-    return wide + _drawing(bars, axis, title, f"{identity}-n", whole, "narrow", (400, 134, 134, 0, 18))
+    wide = _drawing(bars, axis, title, f"{identity}-w", whole, "wide", Layout(760, 250, 150, 80, 32))
+    return wide + _drawing(bars, axis, title, f"{identity}-n", whole, "narrow", Layout(400, 134, 134, 0, 18))
 
 
 def _drawing(
     bars: Sequence[Bar], axis: Axis, title: str, identity: str, whole: Interval | None, kind: str,
-    layout: tuple[int, int, int, int, int],
+    layout: Layout,
 ) -> Markup:  # fmt: skip
-    width, names, numbers, counts, letters = layout
-    left, right = names + 10, width - numbers - counts - 14
-    floor = HEAD + ROW * len(bars)
-
-    def x(share: float) -> float:
-        return left + (right - left) * min(max(share / axis.high, 0.0), 1.0)
-
-    clip = f'<clipPath id="{identity}-c"><rect x="0" y="0" width="{names + 2}" height="{floor}"/></clipPath>'
-    parts = [clip, _head(width, right, counts)]
-    parts += [f'<rect class="stripe" x="0" y="{HEAD + ROW * k}" width="{width}" height="{ROW}" fill="#f6f7f8"/>' for k in range(0, len(bars), 2)]  # fmt: skip
-    parts.append(_grid(axis, x, floor, 1 if counts else 2))
-    parts += _whole(whole, x, floor)
+    sheet = Sheet(identity, layout, axis, len(bars), ROW)
+    parts = [sheet.ground(), _whole(whole, sheet.x, sheet.floor)]
     for k, bar in enumerate(bars):
-        y = HEAD + ROW * k + ROW / 2
-        strong = ' font-weight="650"' if bar.strong else ""
+        y, stands = sheet.middle(k), ink(bar.strong)
         said = f"{bar.name}: {spoken(bar.share)}, {bar.n:,} documents"
         parts.append(
-            f"<g><title>{escape(said)}</title>"
-            f'<text class="ink" x="4" y="{y + 4.5:.1f}" clip-path="url(#{identity}-c)" fill="{palette.INK}"{strong}>{escape(cut(bar.name, letters))}</text>'
-            f"{mark(bar.share, x, y)}"
-            f'<text class="ink" x="{right + 14}" y="{y + 4.5:.1f}" fill="{palette.INK}"{strong}>{escape(written(bar.share))}</text>'
-            + (f'<text x="{width - 4}" y="{y + 4.5:.1f}" text-anchor="end">{bar.n:,}</text>' if counts else "")
+            f"<g><title>{escape(said)}</title>{sheet.name(bar.name, y, stands)}{mark(bar.share, sheet.x, y)}"
+            f'<text {stands} x="{sheet.numbers}" y="{y + 4.5:.1f}">{escape(written(bar.share))}</text>'
+            + (
+                f'<text x="{layout.width - 4}" y="{y + 4.5:.1f}" text-anchor="end">{bar.n:,}</text>'
+                if layout.counts
+                else ""
+            )
             + "</g>"
         )
     words = " ".join(f"{bar.name}: {spoken(bar.share)}." for bar in bars)
-    return framed("".join(parts), title, words, identity, f"{kind}", width, floor + FOOT)
+    return framed("".join(parts), title, words, identity, kind, layout.width, sheet.floor + FOOT)
 
 
 def framed(shapes: str, title: str, words: str, identity: str, kind: str, width: int, height: int) -> Markup:
@@ -146,41 +137,28 @@ def framed(shapes: str, title: str, words: str, identity: str, kind: str, width:
     )
 
 
-def _head(width: int, right: int, counts: int) -> str:
-    last = f'<text x="{width - 4}" y="16" text-anchor="end">documents</text>' if counts else ""
-    return f'<text x="4" y="16">of</text><text x="{right + 14}" y="16">share (interval)</text>{last}'
-
-
-def _grid(axis: Axis, x: Pixel, floor: float, every: int) -> str:
-    lines = "".join(
-        f'<path class="grid" d="M{x(value):.1f},{HEAD}V{floor}" stroke="{palette.GRID}"/>' for value, _ in axis.ticks
-    )
-    labels = "".join(
-        f'<text x="{x(value):.1f}" y="{floor + 17}" text-anchor="middle">{escape(label)}</text>'
-        for value, label in axis.ticks[::every]
-    )
-    return lines + labels
-
-
-def _whole(whole: Interval | None, x: Pixel, floor: float) -> list[str]:
+def _whole(whole: Interval | None, x: Pixel, floor: float) -> str:
     if whole is None or not whole.known:
-        return []
+        return ""
     if math.isnan(whole.value):
-        ends_ = x(whole.low), x(whole.high)
-        return [f'<rect x="{ends_[0]:.1f}" y="{HEAD}" width="{max(ends_[1] - ends_[0], 1):.1f}" height="{floor - HEAD}" fill="{palette.MUTED}" fill-opacity="0.14"/>']  # fmt: skip
-    return [f'<path class="whole" d="M{x(whole.value):.1f},{HEAD}V{floor}" stroke="{palette.MUTED}" stroke-dasharray="3 3"/>']  # fmt: skip
+        low, high = x(whole.low), x(whole.high)
+        return f'<rect x="{low:.1f}" y="{HEAD}" width="{max(high - low, 1):.1f}" height="{floor - HEAD}" fill="{palette.MUTED}" fill-opacity="0.14"/>'
+    return f'<path class="whole" d="M{x(whole.value):.1f},{HEAD}V{floor}" stroke="{palette.MUTED}" stroke-dasharray="3 3"/>'
 
 
-def mark(share: Interval, x: Pixel, y: float) -> str:
-    """A line with a dot, or a hollow bar where there are only ends, or nothing."""
+def mark(share: Interval, x: Pixel, y: float, faint: bool = False) -> str:
+    """A line with a dot, or a hollow bar where there are only ends, or nothing; faint: in grey, with a hollow dot."""
     if not share.known:
         return ""
-    low, high, colour = x(share.low), x(share.high), palette.GROUPS[0]
+    low, high = x(share.low), x(share.high)
+    colour = palette.MUTED if faint else palette.GROUPS[0]
+    line, dot, fill = ("axis", "hollow axis", palette.PAPER) if faint else ("s g0", "f g0", colour)
     if math.isnan(share.value):
-        return f'<rect class="hollow s g0" x="{low:.1f}" y="{y - 4:.1f}" width="{max(high - low, 2):.1f}" height="8" rx="2" fill="{palette.PAPER}" stroke="{colour}" stroke-width="1.4"/>'  # fmt: skip
+        return f'<rect class="hollow {line}" x="{low:.1f}" y="{y - 4:.1f}" width="{max(high - low, 2):.1f}" height="8" rx="2" fill="{palette.PAPER}" stroke="{colour}" stroke-width="1.4"/>'
+    ring = f' stroke="{colour}" stroke-width="1.6"' if faint else ""
     return (
-        f'<path class="s g0" d="M{low:.1f},{y:.1f}H{high:.1f}" stroke="{colour}" stroke-width="2.2" stroke-linecap="round"/>'
-        f'<circle class="f g0" cx="{x(share.value):.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>'
+        f'<path class="{line}" d="M{low:.1f},{y:.1f}H{high:.1f}" stroke="{colour}" stroke-width="2.2" stroke-linecap="round"/>'
+        f'<circle class="{dot}" cx="{x(share.value):.1f}" cy="{y:.1f}" r="4" fill="{fill}"{ring}/>'
     )
 
 

@@ -11,8 +11,9 @@ from markupsafe import Markup
 
 from remission.report import palette
 from remission.report.axis import Axis
-from remission.report.census_forest import Pixel, framed, spoken
+from remission.report.census_forest import framed, spoken
 from remission.report.census_rows import Interval, cut, time_text
+from remission.report.census_sheet import Pixel
 
 LEFT, RIGHT, TOP, BOTTOM = 48, 14, 30, 26
 _STEPS = {True: (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200), False: (1, 2, 5, 10, 20, 50, 100)}

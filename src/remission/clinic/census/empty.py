@@ -10,6 +10,7 @@ from typing import Any
 from remission.clinic.census.receipts import kind_of
 from remission.clinic.census.running import Census
 from remission.clinic.census.units import Config
+from remission.clinic.dates import told_undated
 from remission.clinic.naming import visible
 from remission.corpus._files import suffix
 from remission.corpus.spans import LINES
@@ -43,12 +44,7 @@ def odd_dates(census: Census) -> list[str]:
     if not receipt.undated:
         return []
     first = receipt.odd_dates[0]
-    n = receipt.undated
-    return [
-        f"{n:,} document{'s have' if n != 1 else ' has'} a date that is no ISO date and count{'' if n != 1 else 's'} as without one "
-        f"(first '{first['value']}' in {first['file']}{place_in(first)}): in no month or year, and not in the placebo. Dates are "
-        "written as 2023-05-17, 2023-05 or 2023."
-    ]
+    return [told_undated(receipt.undated, f"'{first['value']}' in {first['file']}{place_in(first)}")]
 
 
 def place_in(example: Mapping[str, Any]) -> str:
