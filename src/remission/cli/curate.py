@@ -22,6 +22,9 @@ SHOWN = 40  # strata on a terminal
 @click.option(
     "--unjudged", default="keep", show_default=True, metavar="keep|drop", help="Documents nothing is said of."
 )
+@click.option(
+    "--columns", default="all", show_default=True, metavar="all|none|NAME,...", help="Of the corpus, to carry along."
+)
 @click.option("--generations", default=10, show_default=True, help="How far the lab looks ahead.")
 @click.option("--temperature", default=1.0, show_default=True, help="At which the models of the lab sample.")
 @click.option("--simulate", is_flag=True, help="Also run loops on a small model of the corpus itself, about a minute.")
@@ -47,7 +50,7 @@ def command(census: Path, output: Path, as_json: bool, **options: Any) -> None:
     from remission.clinic.curation.curating import Wish, curate, read_record
 
     asked = ("policy", "fdr", "cap", "unjudged", "generations", "temperature", "simulate", "level", "name", "licences", "creators", "seed")  # fmt: skip
-    wish = Wish(**{name: options[name] for name in asked})
+    wish = Wish(**{name: options[name] for name in asked}, columns=_columns(options["columns"]))
     quiet = as_json or not wish.simulate
     with out.progress("curate", quiet=as_json) as progress, out.progress("simulate", quiet=quiet) as looking:
         found = curate(census, output, wish, _census.engine_of(options), progress, looking)
@@ -59,6 +62,11 @@ def command(census: Path, output: Path, as_json: bool, **options: Any) -> None:
         out.as_json("curate", found.document())
         return
     show(found)
+
+
+def _columns(told: str) -> Any:
+    """``all``, ``none``, or names."""
+    return told if told in ("all", "none") else tuple(name for name in map(str.strip, told.split(",")) if name)
 
 
 def show(found: Any) -> None:
@@ -98,6 +106,10 @@ def show(found: Any) -> None:
             click.echo(sentence)
     elif found.told:
         click.echo(found.told)
+    if found.columns:
+        names = ", ".join(column.name for column in found.columns[:10])
+        more = f" and {len(found.columns) - 10} more" if len(found.columns) > 10 else ""
+        click.echo(f"columns of the corpus carried along: {names}{more}")
     for line in found.warnings:
         out.warn(line)
     click.echo(f"training set: {found.folder} (kept/, dropped/, README.md, croissant.json)")

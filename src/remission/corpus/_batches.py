@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from remission.corpus.reading import LONGEST_VALUE, SURROGATE, Fields, word_of
 from remission.numerics.arrays import Integers
 
 if TYPE_CHECKING:
+    from remission.corpus._beside_rows import Values
     from remission.corpus.streaming import Limits
 
 
@@ -42,6 +43,7 @@ class Batch:
         columns: Arrow arrays of n texts, empty where there is none: ``id``, ``domain``, ``unit`` and the wanted ones.
         aside: rows that are no documents.
         seen: how many rows were looked at: n and those aside.
+        beside: Arrow arrays of n values of columns that are carried along, where they were asked for.
     """
 
     items: Any
@@ -49,6 +51,7 @@ class Batch:
     columns: dict[str, Any]
     aside: tuple[Aside, ...]
     seen: int
+    beside: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -70,8 +73,8 @@ def aside_only(*aside: Aside) -> Batch:
 class Gather:
     """Rows one by one until they fill a batch."""
 
-    def __init__(self, fields: Fields, limits: Limits, pictures: bool = False) -> None:
-        self._fields, self._limits, self._pictures = fields, limits, pictures
+    def __init__(self, fields: Fields, limits: Limits, pictures: bool = False, beside: Values | None = None) -> None:
+        self._fields, self._limits, self._pictures, self._beside = fields, limits, pictures, beside
         self._names = names_of(fields)
         self._clear()
 
@@ -111,6 +114,7 @@ class Gather:
             self._items.append(item)
             self._places.append(-1 if place is None else place)
             self._held += 0 if self._pictures else len(item)
+            self._held += 0 if self._beside is None else self._beside.add(row)
             for key, value in values.items():
                 self._columns[key].append((self._fields.domain_is if key == "domain" else "") or value)
 
@@ -123,10 +127,11 @@ class Gather:
         aside, seen = tuple(self._aside), len(items) + len(self._aside)
         self._clear()
         if self._pictures:
-            return Batch(items, places, columns, aside, seen)
+            return Batch(items, places, columns, aside, seen, {} if self._beside is None else self._beside.take(None))
         texts = pa.array(items, pa.large_string())
         good, more = screened(texts, places, self._fields.text, self._limits)
-        return kept(texts, places, columns, good, (*aside, *more), seen)
+        found = kept(texts, places, columns, good, (*aside, *more), seen)
+        return found if self._beside is None else replace(found, beside=self._beside.take(good))
 
 
 def _no_text(item: Any, name: str) -> str:

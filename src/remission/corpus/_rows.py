@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import hashlib
 import io
+import itertools
 import json
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from remission.corpus._files import FREE, TROUBLE, lines, opened, said, suffix
+from remission.corpus._json_text import elements
 from remission.errors import need
 
 LONGEST = 64 << 20  # bytes of a line; longer ones are set aside unread
@@ -28,16 +31,29 @@ _ESCAPED = re.compile("[\udc80-\udcff]")  # how undecodable bytes come out of "s
 _PARAGRAPH = re.compile(r"\n[ \t\r]*\n\s*")
 
 
-def rows(path: Path, text: str, paragraphs: bool) -> Iterator[Found]:
-    """Every row of a file. A file that breaks off gives its rows so far, then the reason."""
+class Row(dict[str, Any]):
+    """A row of JSON.
+
+    Attributes:
+        written: the text it was decoded from.
+    """
+
+    written: str
+
+
+def rows(path: Path, text: str, paragraphs: bool, written: bool = False) -> Iterator[Found]:
+    """Every row of a file; with ``written``, those of JSON know their text.
+
+    A file that breaks off gives its rows so far, then the reason.
+    """
     kind = suffix(path)
     try:
         if kind in (".jsonl", ".ndjson"):
-            yield from _json_lines(path)
+            yield from _json_lines(path, written)
         elif kind == ".json":
-            yield from _json(path)
+            yield from _json(path, written)
         elif kind in (".csv", ".tsv"):
-            yield from _table(path, "\t" if kind == ".tsv" else ",")
+            yield from _table(path)
         elif kind == ".parquet":
             yield from _parquet(path)
         elif kind == ".arrow":
@@ -65,20 +81,29 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER = json.JSONDecoder(object_pairs_hook=_once)
 
 
-def row_of(line: bytes) -> dict[str, Any] | str:
-    """The row of a line of JSONL, or why it is none."""
+def row_of(line: bytes, written: bool = False) -> dict[str, Any] | str:
+    """The row of a line of JSONL, or why it is none; with ``written`` it knows the line."""
     try:
-        row = _DECODER.decode(line.decode("utf-8").strip())
+        text = line.decode("utf-8").strip()
+        row = _DECODER.decode(text)
     except UnicodeDecodeError:
         return "not UTF-8"
     except _TwiceError as error:
         return str(error)
     except (ValueError, RecursionError):
         return "broken JSON"
-    return row if isinstance(row, dict) else "no JSON object"
+    if not isinstance(row, dict):
+        return "no JSON object"
+    return _knowing(row, text) if written else row
 
 
-def _json_lines(path: Path) -> Iterator[Found]:
+def _knowing(row: dict[str, Any], text: str) -> Row:
+    found = Row(row)
+    found.written = text
+    return found
+
+
+def _json_lines(path: Path, written: bool) -> Iterator[Found]:
     for number, line in enumerate(lines(path, LONGEST), 1):
         if line is None:
             yield number, f"a line of more than {LONGEST >> 20} MiB"
@@ -86,15 +111,15 @@ def _json_lines(path: Path) -> Iterator[Found]:
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
         if line.strip():
-            yield number, row_of(line)
+            yield number, row_of(line, written)
 
 
-def _json(path: Path) -> Iterator[Found]:
+def _json(path: Path, written: bool) -> Iterator[Found]:
     """A list of objects, or one object a line."""
     with opened(path) as file:
         start = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if start != b"[":
-        yield from _json_lines(path)
+        yield from _json_lines(path, written)
         return
     with opened(path) as file:
         content = file.read(4 * LONGEST + 1)
@@ -102,20 +127,38 @@ def _json(path: Path) -> Iterator[Found]:
         yield None, f"a JSON list of more than {4 * LONGEST >> 20} MiB; write one object a line instead"
         return
     try:
-        listed = json.loads(content.removeprefix(b"\xef\xbb\xbf").decode("utf-8"), object_pairs_hook=_once)
+        text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
+        listed = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         yield None, f"broken JSON: {said(error)}"
         return
-    for number, row in enumerate(listed, 1):
-        yield number, row if isinstance(row, dict) else "no JSON object"
+    texts = elements(text) if written else itertools.repeat("")
+    for number, (row, its) in enumerate(zip(listed, texts, strict=False), 1):
+        if not isinstance(row, dict):
+            yield number, "no JSON object"
+        else:
+            yield number, _knowing(row, its) if written else row
 
 
-def _table(path: Path, separator: str) -> Iterator[Found]:
-    csv.field_size_limit(LONGEST)
+def header(path: Path) -> list[str]:
+    """Names of the columns of a table of text; none where no row of it is read. Raises as reading does."""
     with opened(path) as file:
-        reader = csv.reader(
-            io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline=""), delimiter=separator, strict=True
-        )
+        reader = _reader(file, path)
+        while True:  # as it is read: the first line that can be
+            with contextlib.suppress(csv.Error):
+                found: list[str] = next(reader, [])
+                return found if len(set(found)) == len(found) else []
+
+
+def _reader(file: IO[bytes], path: Path) -> Any:
+    csv.field_size_limit(LONGEST)
+    text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+    return csv.reader(text, delimiter="\t" if suffix(path) == ".tsv" else ",", strict=True)
+
+
+def _table(path: Path) -> Iterator[Found]:
+    with opened(path) as file:
+        reader = _reader(file, path)
         header: list[str] | None = None
         while True:
             start = reader.line_num + 1
@@ -191,23 +234,53 @@ def arrow_batches(path: Path, columns: Collection[str] | None = None) -> Iterato
     import pyarrow as pa
 
     with pa.OSFile(str(path), "rb") as file:
-        tabled = file.read(6) == b"ARROW1"
-        file.seek(0)
-        opened_as = pa.ipc.open_file if tabled else pa.ipc.open_stream
-        names = opened_as(file).schema.names
-        wanted = [place for place, name in enumerate(names) if columns is None or name in columns]
-        file.seek(0)
-        with opened_as(file, options=pa.ipc.IpcReadOptions(included_fields=wanted)) as reader:
+        reader, tabled = _ipc(file, columns)
+        with reader:
             for field in reader.schema:
                 if isinstance(field.type, pa.BaseExtensionType):
                     raise pa.ArrowInvalid(f"the column '{field.name}' is of an extension type, {field.type}")
-            for batch in (reader.get_batch(place) for place in range(reader.num_record_batches)) if tabled else reader:
+            for batch in _batches(reader, tabled):
                 batch.validate(full=True)
                 yield batch
         if not tabled:  # a stream that was cut between two batches ends without a word
             file.seek(-8, 2)
             if file.read(8) != b"\xff\xff\xff\xff\0\0\0\0":
                 raise pa.ArrowInvalid("it breaks off: the mark of its end is missing")
+
+
+def unchecked_batches(path: Path, columns: Collection[str]) -> Iterator[Any]:
+    """Batches of some columns, which must be validated one by one before anybody looks into them; not copied from the file."""
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as file:
+        reader, tabled = _ipc(file, columns)
+        with reader:
+            yield from _batches(reader, tabled)
+
+
+def arrow_schema(path: Path) -> Any:
+    """The columns of an Arrow file or stream. Raises ArrowException, OSError."""
+    import pyarrow as pa
+
+    with pa.OSFile(str(path), "rb") as file, _ipc(file, None)[0] as reader:
+        return reader.schema
+
+
+def _ipc(file: Any, columns: Collection[str] | None) -> tuple[Any, bool]:
+    """A reader of some columns, and whether it is that of a file (of a stream otherwise)."""
+    import pyarrow as pa
+
+    tabled = file.read(6) == b"ARROW1"
+    file.seek(0)
+    opened_as = pa.ipc.open_file if tabled else pa.ipc.open_stream
+    names = opened_as(file).schema.names
+    wanted = [place for place, name in enumerate(names) if columns is None or name in columns]
+    file.seek(0)
+    return opened_as(file, options=pa.ipc.IpcReadOptions(included_fields=wanted)), tabled
+
+
+def _batches(reader: Any, tabled: bool) -> Iterator[Any]:
+    yield from (reader.get_batch(place) for place in range(reader.num_record_batches)) if tabled else reader
 
 
 def _warc(path: Path, text: str) -> Iterator[Found]:

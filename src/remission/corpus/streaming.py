@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from remission.corpus import _arrow_spans, _rows
+from remission.corpus import _arrow_spans, _beside_arrow, _rows
 from remission.corpus._batches import Aside, Batch, Gather, aside_only
+from remission.corpus._beside_rows import Values
 from remission.corpus._files import FREE, TROUBLE, opened, said, suffix
+from remission.corpus.beside import JSON, TABLE, Beside
 from remission.corpus.reading import Fields, Takes, read_picture
 from remission.corpus.spans import Span
 from remission.errors import SpecError
@@ -43,8 +45,9 @@ class Limits:
 
 
 def read(
-    span: Span, fields: Fields | None = None, limits: Limits | None = None, takes: Takes = "text"
-) -> Iterator[Batch]:
+    span: Span, fields: Fields | None = None, limits: Limits | None = None, takes: Takes = "text",
+    beside: Beside | None = None,
+) -> Iterator[Batch]:  # fmt: skip
     """The documents of a span in batches, each with the rows that were dropped or set aside beside them.
 
     Args:
@@ -53,6 +56,7 @@ def read(
             there is none. Labels are not looked at.
         limits: how much at once.
         takes: ``text``; ``picture`` gives arrays, ``file`` gives paths.
+        beside: columns that are carried along. Batches are smaller where these are large; documents are the same.
 
     Raises:
         DataError: the file was changed since the span was made.
@@ -65,20 +69,24 @@ def read(
     elif span.size == 0 and span.whole and span.kind == "whole":
         yield aside_only(Aside(None, "the file is empty"))
     elif span.kind == "picture":
-        yield from _pictures(span, fields, limits, takes)
-    elif span.kind == "groups" or suffix(Path(span.path)) == ".parquet":
-        yield from _arrow_spans.parquet(span, fields, limits)
-    elif suffix(Path(span.path)) == ".arrow":
-        yield from _arrow_spans.saved(span, fields, limits)
+        yield from _pictures(span, fields, limits, takes, beside)
+    elif span.kind == "groups" or suffix(Path(span.path)) in (".parquet", ".arrow"):
+        is_saved = span.kind != "groups" and suffix(Path(span.path)) == ".arrow"
+        batches = (_arrow_spans.saved if is_saved else _arrow_spans.parquet)(span, fields, limits)
+        yield from batches if beside is None else _beside_arrow.joined(batches, span, beside)
     else:
-        yield from _gathered(span, fields, limits)
+        yield from _gathered(span, fields, limits, beside)
 
 
-def _gathered(span: Span, fields: Fields, limits: Limits) -> Iterator[Batch]:
+def _gathered(span: Span, fields: Fields, limits: Limits, beside: Beside | None) -> Iterator[Batch]:
     """Batches of what is read row by row."""
-    path = Path(span.path)
-    found = _lines(span, limits) if suffix(path) in _LINES else _rows.rows(path, fields.text, paragraphs=False)
-    gather, any_row = Gather(fields, limits), False
+    path, written = Path(span.path), beside is not None
+    if suffix(path) in _LINES:
+        found = _lines(span, limits, written)
+    else:
+        found = _rows.rows(path, fields.text, paragraphs=False, written=written)
+    values = None if beside is None else Values(beside, suffix(path) in (*JSON, *TABLE))
+    gather, any_row = Gather(fields, limits, beside=values), False
     for place, row in found:
         any_row = True
         gather.add(place, row)
@@ -92,7 +100,7 @@ def _gathered(span: Span, fields: Fields, limits: Limits) -> Iterator[Batch]:
 _LINES = (".jsonl", ".ndjson")
 
 
-def _lines(span: Span, limits: Limits) -> Iterator[_rows.Found]:
+def _lines(span: Span, limits: Limits, written: bool) -> Iterator[_rows.Found]:
     """Rows of JSONL by the place of their first byte in the unpacked file."""
     longest = min(_rows.LONGEST, 2 * limits.document + (1 << 16))  # a text may take twice its bytes, escaped
     last = span.last if span.kind == "lines" else None
@@ -114,7 +122,7 @@ def _lines(span: Span, limits: Limits) -> Iterator[_rows.Found]:
                 if place == 0:
                     line = line.removeprefix(b"\xef\xbb\xbf")
                 if line.strip():
-                    yield place, _rows.row_of(line)
+                    yield place, _rows.row_of(line, written)
     except TROUBLE as error:
         yield None, f"the file cannot be read: {said(error)}"
 
@@ -133,8 +141,9 @@ def _said_bytes(count: int) -> str:
     return f"{count >> 20} MiB" if count >= 1 << 20 else f"{count:,} bytes"
 
 
-def _pictures(span: Span, fields: Fields, limits: Limits, takes: Takes) -> Iterator[Batch]:
-    gather = Gather(fields, limits, pictures=True)
+def _pictures(span: Span, fields: Fields, limits: Limits, takes: Takes, beside: Beside | None) -> Iterator[Batch]:
+    values = None if beside is None else Values(beside, told=False)
+    gather = Gather(fields, limits, pictures=True, beside=values)
     path = Path(span.path)
     row: Any = {fields.text: span.path} | _rows.by_folder(path)
     if takes == "picture":

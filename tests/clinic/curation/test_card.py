@@ -279,7 +279,7 @@ def test_files_that_cannot_be(tmp_path):
 def test_odd_columns_and_nothing_stated(tmp_path):
     place = folder_of(
         tmp_path, rows=6, dropped=0, files=2,
-        extra=lambda index: {"my col/5%": [1 for _ in index], "tags": [["a"] for _ in index], "ok": [True for _ in index]},
+        extra=lambda index: {"my col/5%": [1 for _ in index], "tags": [["a"] for _ in index], "pairs": [{"a": 1} for _ in index], "ok": [True for _ in index]},
     )  # fmt: skip
     bare = CardFacts(
         "bare", "weigh", {"in": np.int64(6), "kept": np.int64(6), "dropped": 0, "quarantined": 0},
@@ -290,7 +290,8 @@ def test_odd_columns_and_nothing_stated(tmp_path):
     assert [row["kept/my%20col%2F5%25"] for row in rows] == [1] * 6
     assert rows[0]["kept/ok"] is True
     card = json.loads((place / "croissant.json").read_text())
-    assert "tags" in card["recordSet"][0]["description"]
+    assert [one.decode() for one in rows[0]["kept/tags"]] == ["a"]
+    assert "plain type for them: pairs." in card["recordSet"][0]["description"]
     assert "license" not in card
     readme = (place / "README.md").read_text()
     assert 'license: "unknown"' in readme

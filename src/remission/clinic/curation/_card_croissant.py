@@ -116,6 +116,7 @@ def _records(facts: CardFacts, group: Group) -> dict[str, Any]:
         {
             "@type": "cr:Field", "@id": f"{group.name}/{quote(name, safe='')}", "name": name,
             **({"description": described[name]} if described.get(name) else {}), "dataType": kind,
+            **({"repeated": True} if name in group.lists else {}),
             "source": {**one, "extract": {"column": name}},
         }
         for name, kind in group.columns.items() if kind

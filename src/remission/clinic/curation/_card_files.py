@@ -16,7 +16,8 @@ FOLDERS = ("kept", "dropped")
 COLUMNS = {
     "text": "the document", "id": "what it is called in the corpus", "weight": "what it counts in training, 0 to 1",
     "score": "of the detector; higher: more likely synthetic", "stratum": "the part of the corpus it belongs to",
-    "file": "the file of the corpus it was in", "place": "where in that file", "reason": "why it was dropped",
+    "kind": "of the calibration", "file": "the file of the corpus it was in", "place": "where in that file",
+    "cluster": "near-duplicates share a number", "reason": "why it was dropped",
 }  # fmt: skip
 _LIST = "SHA256SUMS"
 
@@ -46,13 +47,16 @@ class Group:
 
     Attributes:
         name: of the folder; files: by name; rows: of all.
-        columns: name -> Croissant data type; empty for what Croissant has no plain type for (lists, bytes, structures).
+        columns: name -> Croissant data type, of lists that of what is in them; empty for what Croissant has no plain type for
+            (bytes, structures, lists of these).
+        lists: names of columns of lists.
     """
 
     name: str
     files: tuple[Hashed, ...]
     rows: int
     columns: dict[str, str]
+    lists: frozenset[str] = frozenset()
 
 
 def found(folder: Path) -> dict[str, Group]:
@@ -83,8 +87,17 @@ def _group(folder: Path, name: str, paths: list[Path]) -> Group:
                 f"'{path}' and '{paths[0]}' have different columns. The card describes one layout for all files."
             )
     assert first is not None
-    columns = {one.name: _type(one.type) for one in first}
-    return Group(name, tuple(Hashed.of(folder, path) for path in paths), rows, columns)
+    columns = {one.name: _type(_inside(one.type)) for one in first}
+    lists = frozenset(one.name for one in first if _inside(one.type) is not one.type)
+    return Group(name, tuple(Hashed.of(folder, path) for path in paths), rows, columns, lists)
+
+
+def _inside(kind: pa.DataType) -> pa.DataType:
+    """What is in a list; of other types, themselves."""
+    from pyarrow import types
+
+    is_list = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+    return kind.value_type if is_list else kind
 
 
 def _type(kind: pa.DataType) -> str:
@@ -96,7 +109,7 @@ def _type(kind: pa.DataType) -> str:
     known = (
         ("sc:Text", (types.is_string, types.is_large_string)), ("sc:Integer", (types.is_integer,)),
         ("sc:Float", (types.is_floating,)), ("sc:Boolean", (types.is_boolean,)), ("sc:Date", (types.is_date,)),
-        ("sc:DateTime", (types.is_timestamp,)),
+        ("sc:DateTime", (types.is_timestamp,)), ("sc:Time", (types.is_time,)), ("sc:Float", (types.is_decimal,)),
     )  # fmt: skip
     return next((name for name, tests in known if any(test(kind) for test in tests)), "")
 

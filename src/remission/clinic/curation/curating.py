@@ -5,17 +5,15 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from remission import __version__
-from remission.clinic.archive.record import licence
 from remission.clinic.census.asking import Finding, archived, reopen
 from remission.clinic.census.kept import Source
 from remission.clinic.census.manifest import Manifest
@@ -32,84 +30,22 @@ from remission.clinic.curation.excluding import exclude
 from remission.clinic.curation.outlook import Outlook
 from remission.clinic.curation.residual import Residual, residual
 from remission.clinic.curation.rules import Rules
-from remission.clinic.curation.sorting import Deciding, Hashing, Job, Sorted, forget, tell, work
+from remission.clinic.curation.sorting import Deciding, Hashing, Job, Sorted, forget, taken, tell, work
 from remission.clinic.curation.weighing import weigh
 from remission.clinic.curation.whole import nothing_judged, share_of
+from remission.clinic.curation.wishing import POLICIES, Policy, Wish
+from remission.corpus.beside import Column, planned
 from remission.engines.limits import Lost
 from remission.engines.local import supervise
-from remission.errors import DataError, SpecError, StoreError, did_you_mean
+from remission.errors import DataError, StoreError
 from remission.estimate import Estimate
 from remission.numerics.arrays import Words
 
-Policy = Literal["exclude", "weigh", "cap"]
 Engine = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[tuple[Any, Any]]]
 
+__all__ = ["POLICIES", "RECORD", "Curation", "Engine", "Policy", "Wish", "curate", "local", "read_record"]
+
 RECORD = "remission/curation/1"
-POLICIES = ("exclude", "weigh", "cap")
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What is asked.
-
-    Attributes:
-        policy: ``exclude``: drop what is likely synthetic; ``weigh``: keep by the probability of human origin; ``cap``: drop
-            the most suspicious of each stratum until so much is left.
-        fdr: of ``exclude``: expected share of human documents among the dropped ones.
-        cap: of ``cap``: expected synthetic share of each stratum that is left.
-        unjudged: ``keep`` or ``drop`` documents nothing is said of.
-        generations: the lab looks ahead; temperature: at which its models sample; simulate: also run loops on a surrogate of
-            the corpus.
-        level: of intervals; None: that of the census.
-        name, licences, creators: for the card.
-        seed: of the sample that the lab looks at.
-    """
-
-    policy: Policy
-    fdr: float = 0.05
-    cap: float = 0.1
-    unjudged: Literal["keep", "drop"] = "keep"
-    generations: int = 10
-    temperature: float = 1.0
-    simulate: bool = False
-    level: float | None = None
-    name: str = "curated corpus"
-    licences: tuple[str, ...] = ()
-    creators: tuple[str, ...] = ()
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.policy not in POLICIES:
-            raise SpecError(f"There is no policy '{self.policy}'. {did_you_mean(self.policy, POLICIES)}")
-        for name in ("fdr", "cap"):
-            if not 0 < getattr(self, name) < 1:
-                raise SpecError(f"{name} lies above 0 and below 1. Got {getattr(self, name):g}. Try 0.05.")
-        if self.unjudged not in ("keep", "drop"):
-            raise SpecError(f"unjudged is 'keep' or 'drop'. Got '{self.unjudged}'.")
-        if self.generations < 1:
-            raise SpecError(f"The lab looks at least 1 generation ahead. Got {self.generations}.")
-        if not 0 < self.temperature < math.inf:
-            raise SpecError(
-                f"A temperature is a number above 0; 1 samples models as they are. Got {self.temperature:g}."
-            )
-        if self.level is not None and not 0 < self.level < 1:
-            raise SpecError(f"The level of intervals lies above 0 and below 1. Got {self.level:g}. Try 0.95.")
-        if self.seed < 0:
-            raise SpecError(f"A seed is a whole number from 0. Got {self.seed}.")
-        if not self.name.strip():
-            raise SpecError("The data set needs a name, for its card.")
-        for one in self.licences:
-            licence(one)
-
-    @property
-    def said(self) -> str:
-        """The policy in words."""
-        more = {"exclude": f" (false discovery rate {self.fdr:g})", "cap": f" (at most {100 * self.cap:g} % synthetic)"}
-        return self.policy + more.get(self.policy, "")
-
-    def table(self) -> dict[str, Any]:
-        """What the files depend on."""
-        return {"policy": self.policy, "fdr": self.fdr, "cap": self.cap, "unjudged": self.unjudged}
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +64,8 @@ class Curation:
         told: why not.
         warnings: for the reader.
         left_out: rows that the census was asked to leave out; they are in none of the counts.
+        columns: of the corpus, that are carried along.
+        unread: values of these that are null because they could not be had, by column and reason.
     """
 
     folder: Path
@@ -145,6 +83,8 @@ class Curation:
     told: str = ""
     warnings: tuple[str, ...] = field(default=())
     left_out: int = 0
+    columns: tuple[Column, ...] = ()
+    unread: Mapping[str, int] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """The fields of ``curate --json``."""
@@ -155,6 +95,7 @@ class Curation:
             "known": counting.table(self.counted), "weight": self.weight, "effective": self.effective,
             "facts": rules["facts"], "rules": rules["rules"], "notes": [*self.rules.notes, *([self.told] if self.told else [])],
             "outlook": None if self.outlook is None else self.outlook.document(), "warnings": list(self.warnings),
+            "carried": [column.said() for column in self.columns], "unread": dict(self.unread),
         }  # fmt: skip
 
 
@@ -181,6 +122,7 @@ def curate(
         looking: told how far the loops of ``simulate`` are.
 
     Raises:
+        SpecError: a column is asked for that no file has.
         StoreError: no finished census, or a folder that holds something else.
         DataError: a census of a sample, one that refuses to say, or an input file that was changed.
     """
@@ -192,17 +134,19 @@ def curate(
             "This census is of a sample: most documents have no score. Run it without --sample and --files to curate."
         )
     _all_there(finding)
+    columns = _carried(finding, wish)
     archive = archived(finding.question)
     counted = counting.count(finding, Judge.load(finding.question.detector).calibrated, archive)
     level = finding.question.wish.level if wish.level is None else wish.level
     rules, left = _ruled(counted, wish, level)
-    deciding = Deciding(rules, finding.kept.marking, wish.unjudged == "keep", _identity(finding, rules, wish, archive))
+    identity = _identity(finding, rules, wish, archive, columns)
+    deciding = Deciding(rules, finding.kept.marking, wish.unjudged == "keep", identity, columns)
     with writing(folder):
         _open(folder, deciding, wish)
         tell(folder, deciding, counted.source)
         done = _sort(finding, counted.source, deciding.id, folder, engine or local(), progress)
         forget(folder)
-        found = _found(finding, folder, wish, rules, counted, left, done, level, looking)
+        found = replace(_found(finding, folder, wish, rules, counted, left, done, level, looking), columns=columns)
         write_whole(folder / "curation.json", _record(found, finding, deciding))
         write_card(folder, _facts(found, finding))
     return found
@@ -235,6 +179,16 @@ def _all_there(finding: Finding) -> None:
     raise DataError(f"'{gone}' of the census cannot be read: it is not there.{'' if Path(gone).is_absolute() else why}")
 
 
+def _carried(finding: Finding, wish: Wish) -> tuple[Column, ...]:
+    """The columns of the corpus that are asked for, with one type each. Raises SpecError: no file has one of them."""
+    if wish.columns == "none":
+        return ()
+    census, fields = finding.census, finding.config.reading
+    spans = [span for name in census.manifest.order for span in spans_in(part_path(Path(census.folder), name))]
+    paths = dict.fromkeys(span.path for span in spans if span.kind not in ("lost", "picture"))
+    return planned(wish.columns, list(paths), fields, taken(fields))
+
+
 def _ruled(counted: Counted, wish: Wish, level: float) -> tuple[Rules, Residual]:
     """The rules of the policy, and what they leave."""
     if not counted.cells:
@@ -247,13 +201,14 @@ def _ruled(counted: Counted, wish: Wish, level: float) -> tuple[Rules, Residual]
     return rules, residual(counted.cells, rules, level)
 
 
-def _identity(finding: Finding, rules: Rules, wish: Wish, archive: Words) -> str:
+def _identity(finding: Finding, rules: Rules, wish: Wish, archive: Words, columns: Sequence[Column]) -> str:
     marking = finding.kept.marking
     manifest = finding.census.manifest
     return hash_of(
         {
             "version": __version__, "census": _seal(manifest), "rules": rules.table(), "unjudged": wish.unjudged,
             "archive": hashlib.sha256(archive.astype("<u8").tobytes()).hexdigest(), "mark": None if marking is None else str(marking.cut),
+            "columns": [wish.table()["columns"], *(column.said() for column in columns)],
         }
     )  # fmt: skip
 
@@ -273,7 +228,9 @@ def _open(folder: Path, deciding: Deciding, wish: Wish) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         raise StoreError(f"'{path}' is damaged. Choose another folder with -o.") from None
     if before != deciding.id:
-        raise StoreError(f"'{folder}' holds another curation (policy, census or version). Choose another with -o.")
+        raise StoreError(
+            f"'{folder}' holds another curation (policy, census, columns or version). Choose another with -o."
+        )
 
 
 def _sort(
@@ -335,8 +292,10 @@ def _found(
 ) -> Curation:  # fmt: skip
     receipt = finding.census.receipt
     reasons: Counter[str] = Counter()
+    unread: Counter[str] = Counter()
     for one in done:
         reasons.update(one.dropped)
+        unread.update(one.unread)
     kept, dropped = sum(one.kept for one in done), sum(reasons.values())
     account = receipt.accounting()
     if kept + dropped != receipt.kept:
@@ -350,13 +309,26 @@ def _found(
     before = share_of(left.whole.before, counted.documents, finding.kept, False, level)
     after = share_of(left.whole.after, left.whole.weight, finding.kept, True, level)
     worth = weight / kept if kept else 0.0
+    warnings = counting.warnings(counted, kept, wish.unjudged == "keep", wish.policy, finding.kept.marking)
     seen, told = ahead(
         folder, before, after, worth, wish.generations, wish.temperature, wish.simulate, wish.seed, looking
     )
     return Curation(
         folder, wish, rules, counted, left, before, after, counts, dict(reasons.most_common()), weight,
-        weight**2 / squares if squares else 0.0, seen, told, tuple(counting.warnings(counted, kept, wish.unjudged == "keep", wish.policy, finding.kept.marking)), account["dropped"],
+        weight**2 / squares if squares else 0.0, seen, told, (*warnings, *_missed(unread)), account["dropped"],
+        unread=dict(unread.most_common()),
     )  # fmt: skip
+
+
+def _missed(unread: Counter[str]) -> tuple[str, ...]:
+    """What is said of values that could not be had."""
+    if not unread:
+        return ()
+    most = "; ".join(f"{name}, {count:,} times" for name, count in unread.most_common(3))
+    more = f"; and {len(unread) - 3} more" if len(unread) > 3 else ""
+    return (
+        f"{unread.total():,} values of columns that are carried along could not be had and are null: {most}{more}.",
+    )
 
 
 def _record(found: Curation, finding: Finding, deciding: Deciding) -> str:
@@ -367,6 +339,15 @@ def _record(found: Curation, finding: Finding, deciding: Deciding) -> str:
         **found.document(),
     }  # fmt: skip
     return json.dumps(finite(content), indent=1, sort_keys=True, allow_nan=False)
+
+
+def _described(columns: Sequence[Column]) -> dict[str, str]:
+    """What the columns of the corpus are, by name."""
+    rest = "the other fields of the row, as the text of a JSON object"
+    return {
+        one.name: rest if one.field is None else f"'{one.field}' of the corpus" if one.field != one.name else "as in the corpus"
+        for one in columns
+    }  # fmt: skip
 
 
 def _facts(found: Curation, finding: Finding) -> CardFacts:
@@ -380,5 +361,5 @@ def _facts(found: Curation, finding: Finding) -> CardFacts:
         created=datetime.date.today().isoformat(), reasons=found.reasons, thresholds=thresholds,
         strata={row.stratum: row.after for row in found.residual.rows[1:] if row.weight}, licences=found.wish.licences,
         detector=Path(detector).name, detector_hash=finding.detector_hash, census=_seal(finding.census.manifest),
-        creators=found.wish.creators, outlook=tuple(found.outlook.sentences()) if found.outlook is not None else (),
+        creators=found.wish.creators, columns=_described(found.columns), outlook=tuple(found.outlook.sentences()) if found.outlook is not None else (),
     )  # fmt: skip

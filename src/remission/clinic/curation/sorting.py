@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import os
-import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,18 +16,22 @@ import numpy as np
 from remission.clinic.census.fingerprints import contents
 from remission.clinic.census.grouping import FIRST
 from remission.clinic.census.kept import ARCHIVED, DECLARED, MARKED, Marking, Source, read_part
-from remission.clinic.census.parts import explained, part_path, spans_in, sync_folder, write_whole
+from remission.clinic.census.parts import explained, part_path, spans_in, write_whole
 from remission.clinic.census.units import Config
+from remission.clinic.curation._writing import Writer
 from remission.clinic.curation.counting import COPY_REASON, cells_in
 from remission.clinic.curation.rules import Rules
-from remission.corpus.reading import Takes
+from remission.corpus.beside import Beside, Column, names_of
+from remission.corpus.reading import Fields, Takes
 from remission.corpus.spans import Span, sha256_of, stamp_of
 from remission.corpus.streaming import Batch, read
 from remission.errors import DataError, RemissionError, StoreError
 from remission.numerics.arrays import Array, Floats, Words
 
 KEY = b"remission.curation"
-FLUSH = 32 << 20  # bytes of documents of a row group
+OURS = frozenset(
+    {"text", "path", "id", "weight", "score", "kind", "stratum", "file", "place", "cluster", "reason"}
+)  # columns of every curation
 _DECIDING, _ARCHIVE, _DECLARED = ".deciding.json", ".archive.npy", ".declared.npy"
 DECLARED_REASON = "declares that it is synthetic"
 DECLARED_COPY_REASON = "a copy of it declares that it is synthetic"
@@ -46,18 +48,20 @@ class Deciding:
         marking: which p-values of watermarks are discoveries.
         unjudged: whether documents nothing is said of are kept.
         id: hash of everything the files depend on.
+        columns: of the corpus, that are carried along.
     """
 
     rules: Rules
     marking: Marking | None
     unjudged: bool
     id: str
+    columns: tuple[Column, ...] = ()
 
     def table(self) -> dict[str, Any]:
         """As plain values."""
         return {
             "rules": self.rules.table(), "marking": None if self.marking is None else vars(self.marking),
-            "unjudged": self.unjudged, "id": self.id,
+            "unjudged": self.unjudged, "id": self.id, "columns": [column.table() for column in self.columns],
         }  # fmt: skip
 
     @classmethod
@@ -65,8 +69,9 @@ class Deciding:
         """What ``table`` gave."""
         marking = table["marking"]
         return cls(
-            Rules.of(table["rules"]), None if marking is None else Marking(**marking), table["unjudged"], table["id"]
-        )
+            Rules.of(table["rules"]), None if marking is None else Marking(**marking), table["unjudged"], table["id"],
+            tuple(map(Column.of, table["columns"])),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ class Sorted:
         kept: documents; weight: sum of theirs; squares: sum of squares.
         dropped: by reason.
         bytes: of the texts that are kept.
+        unread: values of columns carried along that are null because they could not be had, by column and reason.
     """
 
     number: int
@@ -124,15 +130,16 @@ class Sorted:
     squares: float
     dropped: Counter[str]
     bytes: int
+    unread: Counter[str]
 
     def table(self) -> dict[str, Any]:
         """As plain values."""
-        return vars(self) | {"dropped": dict(sorted(self.dropped.items()))}
+        return vars(self) | {name: dict(sorted(getattr(self, name).items())) for name in ("dropped", "unread")}
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Sorted:
         """What ``table`` gave."""
-        return cls(**{**table, "dropped": Counter(table["dropped"])})
+        return cls(**{**table, **{name: Counter(table[name]) for name in ("dropped", "unread")}})
 
 
 def tell(folder: Path, deciding: Deciding, source: Source) -> None:
@@ -193,18 +200,19 @@ def sort(job: Job) -> Sorted:
     deciding, archive, declared = _told(job.folder, job.id)
     _, rows = next(read_part(replace(job.source, archive=archive, declared=declared), deciding.marking))
     weights, reasons = decided(deciding, rows, job.source.grouped)
-    kept, dropped = _Writer(job.path("kept")), _Writer(job.path("dropped"))
-    with kept, dropped:
+    beside = Beside(deciding.columns, job.config.reading, job.config.limits) if deciding.columns else None
+    large = [column.name for column in deciding.columns]
+    with Writer(job.path("kept"), large) as kept, Writer(job.path("dropped"), large) as dropped:
         at = 0
-        for span, batch in _documents(job):
+        for span, batch in _documents(job, beside):
             here = _matched(rows.table, at, span, batch, job.source.grouped)
             at += here.size
             documents = _those(batch, here)
-            told = _columns(job, rows, documents, span, slice(at - here.size, at), weights)
             low, high = at - here.size, at
+            whole = _columns(job, rows, documents, span, slice(low, high), weights)
             keep = weights[low:high] > 0
-            kept.add(told, keep, None)
-            dropped.add(told, ~keep, reasons[low:high])
+            kept.add(whole, keep, None)
+            dropped.add(whole, ~keep, reasons[low:high])
         if at != rows.table.num_rows:
             raise RemissionError(
                 f"part {job.name}: {rows.table.num_rows - at} documents of the census were not found again in its files. Run the "
@@ -212,10 +220,14 @@ def sort(job: Job) -> Sorted:
             )
         counts = Counter(np.asarray(reasons)[weights == 0].tolist())
         inside = weights[weights > 0]
-        found = Sorted(job.number, inside.size, float(inside.sum()), float((inside**2).sum()), counts, kept.bytes)
+        unread = Counter[str]() if beside is None else beside.unread
+        found = Sorted(
+            job.number, inside.size, float(inside.sum()), float((inside**2).sum()), counts, kept.bytes, unread
+        )
         if dropped.count:
             dropped.finish({})
-        kept.finish({"id": job.id, **found.table()})  # last: this file is the mark that the part is done
+        told = json.dumps({"id": job.id, **found.table()}, sort_keys=True).encode()
+        kept.finish({KEY: told})  # last: this file is the mark that the part is done
     return found
 
 
@@ -270,13 +282,22 @@ def decided(deciding: Deciding, rows: Any, grouped: bool) -> tuple[Floats, Array
     return weights, reasons
 
 
-def _documents(job: Job) -> Iterator[tuple[Span, Batch]]:
+def taken(fields: Fields) -> frozenset[str]:
+    """Names that columns have which every curation with such a census writes."""
+    return OURS | {_named(name) for name in names_of(fields)}
+
+
+def _named(name: str) -> str:
+    return f"{name}_" if name in OURS - {"id"} else name
+
+
+def _documents(job: Job, beside: Beside | None) -> Iterator[tuple[Span, Batch]]:
     """The documents of the part as they were read for the census."""
     for span in spans_in(part_path(job.source.folder, job.name)):
         stamp = stamp_of(span.path)
         if job.hashed.get(span.path) != stamp and _sha256(span.path, stamp) != span.sha256:
             raise DataError(f"'{span.path}' was changed after the census. Run the census again, then curate.")
-        for batch in read(span, job.config.reading, job.config.limits, job.takes):
+        for batch in read(span, job.config.reading, job.config.limits, job.takes, beside):
             if len(batch):
                 yield span, batch
 
@@ -314,8 +335,10 @@ def _those(batch: Batch, here: Array) -> Batch:
         return batch
     at = pa.array(here, pa.int64())
     items = [batch.items[place] for place in here] if isinstance(batch.items, list) else batch.items.take(at)
-    columns = {name: column.take(at) for name, column in batch.columns.items()}
-    return replace(batch, items=items, places=batch.places[here], columns=columns)
+    columns, beside = (
+        {name: column.take(at) for name, column in given.items()} for given in (batch.columns, batch.beside)
+    )
+    return replace(batch, items=items, places=batch.places[here], columns=columns, beside=beside)
 
 
 def _columns(job: Job, rows: Any, batch: Batch, span: Span, here: slice, weights: Floats) -> Any:
@@ -325,9 +348,7 @@ def _columns(job: Job, rows: Any, batch: Batch, span: Span, here: slice, weights
     table = rows.table.slice(here.start, here.stop - here.start)
     texts = batch.items if not isinstance(batch.items, list) else pa.array([span.path] * len(batch), pa.large_string())
     columns = {"text" if job.takes == "text" else "path": texts.cast(pa.large_string()), "id": batch.columns["id"]}
-    taken = {"text", "id", "weight", "score", "kind", "stratum", "file", "place", "cluster", "reason", "path"}
-    for name, column in batch.columns.items():
-        columns[f"{name}_" if name in taken - {"id"} else name] = column
+    columns |= {_named(name): column for name, column in batch.columns.items()}
     columns |= {
         "weight": pa.array(weights[here]),
         "score": table.column("score").combine_chunks(),
@@ -337,64 +358,4 @@ def _columns(job: Job, rows: Any, batch: Batch, span: Span, here: slice, weights
         "place": table.column("place").combine_chunks(),
         "cluster": pa.array(rows.cluster[here] if job.source.grouped else np.arange(here.start, here.stop) + job.first),
     }
-    return pa.table(columns)
-
-
-class _Writer:
-    """Writes a file aside; :meth:`finish` makes it one. Leaving without that leaves nothing."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.count, self.bytes = path, 0, 0
-        self._aside = path.with_name(f".{path.stem}-{os.getpid()}-{uuid.uuid4().hex[:8]}.aside")
-        self._writer: Any = None
-        self._schema: Any = None
-        self._held: list[Any] = []
-        self._size = 0
-
-    def __enter__(self) -> _Writer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._writer is not None:
-            with contextlib.suppress(OSError):
-                self._writer.close()
-        with contextlib.suppress(OSError):
-            self._aside.unlink(missing_ok=True)
-
-    def add(self, table: Any, chosen: Array, reasons: Array | None) -> None:
-        """Add the chosen rows, with reasons where there are some."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        found = table if reasons is None else table.append_column("reason", pa.array(reasons.tolist(), pa.string()))
-        found = found.filter(pa.array(chosen))
-        self._schema = found.schema
-        size = pc.sum(pc.binary_length(found.column(0))).as_py() or 0
-        self._held.append(found)
-        self.count, self.bytes, self._size = self.count + found.num_rows, self.bytes + size, self._size + size
-        if self._size >= FLUSH:
-            self._flush()
-
-    def _flush(self) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        with explained(self.path):
-            if self._writer is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._writer = pq.ParquetWriter(self._aside, self._schema, compression="zstd", write_page_checksum=True)
-            self._writer.write_table(pa.concat_tables(self._held))
-        self._held, self._size = [], 0
-
-    def finish(self, facts: dict[str, Any]) -> None:
-        """Flush, tell the facts in the footer, rename."""
-        if self._held or self._writer is None:
-            self._flush()
-        with explained(self.path):
-            if facts:
-                self._writer.add_key_value_metadata({KEY: json.dumps(facts, sort_keys=True).encode()})
-            self._writer.close()
-            with open(self._aside, "rb+") as file:
-                os.fsync(file.fileno())
-            os.replace(self._aside, self.path)
-            sync_folder(self.path.parent)
+    return pa.table(columns | batch.beside)
