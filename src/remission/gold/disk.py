@@ -8,7 +8,7 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from remission.errors import StoreError
@@ -85,6 +85,28 @@ def _write(handle: int, content: bytes) -> None:
         left = left[os.write(handle, left) :]
 
 
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)  # of file systems where a file has one name only
+
+
+def publish(part: Path, path: Path) -> None:
+    """Give a file its name for good, on the disk before going on; never that of a file that is there.
+
+    Raises:
+        FileExistsError: something has that name. A renaming would have taken its place.
+    """
+    try:
+        os.link(part, path, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        rename(part, path)
+        return
+    sync_folder(path.parent)
+    os.unlink(part)
+
+
 def rename(old: Path, new: Path) -> None:
     """Give a file another name, on the disk before going on."""
     os.rename(old, new)
@@ -110,9 +132,17 @@ def make_folder(path: Path) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Remove a file that may be gone already."""
-    with contextlib.suppress(FileNotFoundError):
+    """Remove a file that may be gone already. Raises StoreError for a folder: no command makes one there."""
+    try:
         os.unlink(path)
+    except FileNotFoundError:
+        return
+    except OSError:
+        if not path.is_dir() or path.is_symlink():
+            raise
+        raise StoreError(
+            f"'{path}' is a folder, where only files belong. Take it away, then run the command again."
+        ) from None
 
 
 def read(path: Path, start: int = 0, length: int | None = None, most: int = 1 << 32) -> bytes:
@@ -140,12 +170,8 @@ def locked(path: Path, alone: bool, wait: float = 60.0) -> Iterator[None]:
     Raises:
         StoreError: somebody else holds it longer than ``wait`` seconds.
     """
-    try:
-        flags = (os.O_RDWR | os.O_CREAT) if alone else os.O_RDONLY
-        handle = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    except FileNotFoundError:  # a copy, or a disk that nobody can write: nobody to keep out
-        if alone:
-            raise
+    handle = _lock_of(path, alone)
+    if handle is None:
         yield
         return
     try:
@@ -164,3 +190,51 @@ def locked(path: Path, alone: bool, wait: float = 60.0) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def alone(path: Path, wait: float = 60.0) -> Iterator[Callable[[], bool]]:
+    """Hold the lock of an archive to write, as :func:`locked`; what is yielded says whether its file is still the one that is held.
+
+    Who removes the file lets a second writer in. It is the one that is held when it was the same before and after it was taken.
+    """
+    for _ in range(100):
+        before = _which(path)
+        with locked(path, True, wait):
+            if before is not None and _which(path) == before:
+                yield lambda: _which(path) == before
+                return
+    raise StoreError(
+        f"The lock '{path}' is taken away again and again. Something removes it; nothing may while commands run."
+    )
+
+
+def _which(path: Path) -> tuple[int, int] | None:
+    try:
+        about = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return about.st_dev, about.st_ino
+
+
+def _lock_of(path: Path, alone: bool) -> int | None:
+    """The lock, open; None where nobody can write, so that nobody is to be kept out: a copy without one, or something else there."""
+    try:
+        flags = (os.O_RDWR | os.O_CREAT) if alone else os.O_RDONLY
+        handle = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    except FileNotFoundError:
+        if alone:
+            raise
+        return None
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):  # a link, a folder, a socket
+            raise
+    else:
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            return handle
+        os.close(handle)
+    if alone:
+        raise StoreError(
+            f"The lock '{path}' is no plain file, and no command made it so. Take it away; it is made anew."
+        )
+    return None

@@ -184,6 +184,23 @@ def truncate_what_was_erased(archive: Path) -> None:
     os.truncate(path, path.stat().st_size - 3)
 
 
+def put_back(archive: Path) -> Path:
+    """Bytes under the name of a content that was erased, and that lay in a pack."""
+    log = Archive(archive).log
+    entry = log.entry(log.items["0-0"])
+    assert "pack" in entry
+    path = object_file(archive, entry["content"])
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"what was erased, or anything else")
+    return path
+
+
+def put_back_with_an_excuse(archive: Path) -> None:
+    """The same, as if a command were about to add it."""
+    path = put_back(archive)
+    (archive / "incoming" / "promise.json").write_bytes(canonical({"batch": 7, "objects": [path.name]}))
+
+
 def un_erase(archive: Path) -> None:
     path = archive / "packs" / "00000001.pack"
     data = path.read_bytes()
@@ -261,6 +278,19 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str, str, int | None, int | None
     "insert an object, with an excuse": (insert_an_object_with_an_excuse, "stray", "objects/", None, 23),
     "a link, with an excuse": (link_with_an_excuse, "stray", "packs/00000007", None, 23),
     "truncate what was erased": (truncate_what_was_erased, "content", "packs/00000003", 16, 11),
+    "erased bytes come back as an object": (put_back, "not-erased", "objects/", 23, 22),
+    "erased bytes come back as an object, with an excuse": (put_back_with_an_excuse, "not-erased", "objects/", 23, 22),
+    "a folder that is no shard": (lambda a: (a / "objects" / "AB").mkdir(), "stray", "objects/AB", None, 23),
+    "a folder among packs": (lambda a: (a / "packs" / "x").mkdir(), "stray", "packs/x", None, 23),
+    "a folder in place of records to come": (lambda a: (a / "records" / "00000099.jsonl").mkdir(), "stray", "records/00000099", None, 23),
+    "a folder within a shard": (lambda a: (big(a).parent / "x").mkdir(), "stray", "objects/", None, 23),
+    "a folder among what is begun": (lambda a: (a / "incoming" / "x").mkdir(), "stray", "incoming/x", None, 23),
+    "a link among what is begun": (lambda a: (a / "incoming" / "x").symlink_to(a / "verify.py"), "stray", "incoming/x", None, 23),
+    "a pipe among what is begun": (lambda a: os.mkfifo(a / "incoming" / "promise.json"), "stray", "incoming/promise.json", None, 23),
+    "a pipe in place of a pack": (lambda a: (a / "packs" / "00000002.pack").unlink() or os.mkfifo(a / "packs" / "00000002.pack"), "special", "packs/00000002", 11, 6),
+    "a pipe in place of the lock": (lambda a: (a / ".lock").unlink() or os.mkfifo(a / ".lock"), "stray", ".lock", None, 23),
+    "a link in place of the lock": (symlink_of(".lock"), "stray", ".lock", None, 23),
+    "a folder in place of the lock": (lambda a: (a / ".lock").unlink() or (a / ".lock").mkdir(), "stray", ".lock", None, 23),
     "erased bytes come back": (un_erase, "not-erased", "packs/00000001", 23, 22),
 }  # fmt: skip
 
@@ -353,6 +383,58 @@ def test_nothing_is_removed_or_written_through_a_link(name: str, place: Path) ->
         with pytest.raises(StoreError, match="no folder of its own"):
             writer.commit()
     assert [path.name for path in victim.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, bind], ids=["pipe", "folder", "socket"])
+def test_a_lock_that_is_none_stops_who_writes_and_not_who_reads(make: Callable[[Path], None], place: Path) -> None:
+    from remission.gold.signing import load_signer
+
+    archive, key = place / "archive", load_signer(place / "key")
+    (archive / ".lock").unlink()
+    make(archive / ".lock")
+    assert [one.where for one in look(place).faults] == [".lock"]
+    with pytest.raises(StoreError, match="no plain file"), writing(archive, key):
+        pass
+
+
+def test_a_folder_among_what_is_begun_is_told_with_the_way_out(place: Path) -> None:
+    from remission.gold.signing import load_signer
+
+    archive, key = place / "archive", load_signer(place / "key")
+    (archive / "incoming" / "x").mkdir()
+    (fault,) = look(place).faults
+    assert "take it away" in fault.what
+    with pytest.raises(StoreError, match=r"incoming/x' is a folder.*Take it away"), writing(archive, key):
+        pass
+    (archive / "incoming" / "x").rmdir()
+    with writing(archive, key):
+        pass
+    assert look(place).ok
+
+
+@pytest.mark.parametrize("name", ["packs", "records"])
+def test_a_pipe_in_place_of_what_is_to_be_erased_hangs_nobody(name: str, place: Path) -> None:
+    """Not even with a reader at its other end, to whom the writing would be lost."""
+    from remission.clinic.archive.changing import erase_items
+    from remission.gold.signing import load_signer
+
+    archive, key = place / "archive", load_signer(place / "key")
+    (path,) = (archive / name).glob("00000003.*")
+    kept = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises((StoreError, VerificationError), match=r"regular file"):
+            erase_items(archive, key, ["2-2"], "on request", "us")
+    finally:
+        os.close(reader)
+    path.unlink()
+    path.write_bytes(kept)
+    with writing(archive, key):
+        pass  # finishes what was begun, when the file is back
+    assert look(place).ok
+    assert "2-2" in Archive(archive).log.erased or name == "records"
 
 
 def test_a_copy_without_empty_folders_is_whole(place: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +79,6 @@ def test_a_proof_with_anything_changed_is_none(place: Path) -> None:
     archive, module = Archive(place / "archive"), standalone()
     proof, tried = prove(archive, "b"), 0
     for path in flat(proof):
-        if path[0] == "origin":  # for people; it is the hash of the opening
-            continue
         changed = copy.deepcopy(proof)
         holder: Any = changed
         for step in path[:-1]:
@@ -88,8 +88,9 @@ def test_a_proof_with_anything_changed_is_none(place: Path) -> None:
         with pytest.raises((VerificationError, DataError)):
             check_proof(changed, b"content of b", archive.origin)
         (place / "proof.json").write_text(json.dumps(changed))
-        with pytest.raises((SystemExit, ValueError, KeyError, TypeError)):
-            module.proof(place / "proof.json", "", archive.origin)
+        for origin in (archive.origin, ""):
+            with pytest.raises((SystemExit, ValueError, KeyError, TypeError)):
+                module.proof(place / "proof.json", "", origin)
         tried += 1
     assert tried > 20
     with pytest.raises(VerificationError, match="not the content"):
@@ -110,8 +111,6 @@ def test_a_log_goes_on_and_nothing_else_does(place: Path) -> None:
         proof = json.loads(json.dumps(prove_consistency(new, kept)))
         assert check_consistency(proof, kept, new.origin) == new.head
         for path in flat(proof):
-            if path[0] == "origin":
-                continue
             changed = copy.deepcopy(proof)
             holder: Any = changed
             for step in path[:-1]:
@@ -299,6 +298,83 @@ def test_a_witness_without_a_last_newline_is_not_destroyed(place: Path, monkeypa
     assert witness.stat().st_mode & 0o777 == 0o640
     assert [one.size for one in read_witness(witness)] == [log.size - 1, log.size]
     assert verify(place / "archive", "", [witness]).witnessed == 2
+
+
+def test_the_stand_alone_verifier_looks_at_witnesses(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    archive, module, witness = place / "archive", standalone(), place / "witness"
+    add_to_witness(witness, Archive(archive).log)
+    add(archive, load_signer(place / "key-2"), "new")
+    add_to_witness(witness, Archive(archive).log)
+    capsys.readouterr()
+    module.archive(archive, "", str(witness))
+    assert "that agree: 2" in capsys.readouterr().out
+    module.archive(archive, "", "")
+    assert "that agree: 0" in capsys.readouterr().out
+    whole, point = witness.read_text(), json.loads(witness.read_text().splitlines()[0])
+    stranger = new_signer(place / "stranger").sign(Checkpoint(**point))
+    unsigned = json.dumps(point | {"signature": "0" * 128})
+    unfit = json.dumps(point | {"time": "2001-01-01T00:00:00Z"})
+    for wrong in (stranger.line().decode(), unsigned, unfit, json.dumps(point | {"root": "0" * 64})):
+        witness.write_text(f"{whole}{wrong}\n")
+        with pytest.raises(SystemExit, match="NOT WHAT WAS SIGNED"):
+            module.archive(archive, "", str(witness))
+    for wrong in ("", "\n \n", "hello"):  # nothing to check with is no check
+        witness.write_text(wrong)
+        with pytest.raises(SystemExit) as refused:
+            module.archive(archive, "", str(witness))
+        assert refused.value.code == 2
+
+
+def test_the_stand_alone_verifier_tells_bad_input_from_damage(place: Path) -> None:
+    archive = place / "archive"
+    origin = Archive(archive).origin
+    for words, code in (
+        (["archive", "--origin", origin], 0),
+        (["archive", "--origin", origin.upper()], 0),
+        (["archive", "--origin", "0" * 64], 1),
+        (["archive", "--origin", origin[:16]], 2),
+        (["archive", "--witness", "nowhere"], 2),
+        (["nowhere"], 2),
+        (["--proof", "nowhere"], 2),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-I", archive / "verify.py", *words],
+            cwd=place,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False), (words, done.stderr)
+        assert ("NOT WHAT WAS SIGNED" in done.stderr) == (code == 1)
+    assert len((archive / "verify.py").read_text().splitlines()) < 200
+
+
+def test_an_origin_is_told_in_any_spelling_and_whole(place: Path) -> None:
+    folder = place / "archive"
+    archive = Archive(folder)
+    proof, kept = prove(archive, "a"), archive.head
+    goes_on = json.loads(json.dumps(prove_consistency(archive, kept)))
+    looks = (
+        lambda o: verify(folder, o),
+        lambda o: check_proof(proof, None, o),
+        lambda o: check_consistency(goes_on, kept, o),
+    )
+    for look in looks:
+        look(f" {archive.origin.upper()}\n")
+        for wrong in (archive.origin[:16], archive.origin + "0", "letters"):
+            with pytest.raises(SpecError, match="64 hexadecimal digits"):
+                look(wrong)
+
+
+def test_a_witness_may_be_a_link(place: Path) -> None:
+    (place / "elsewhere").mkdir()
+    (place / "witness").symlink_to(place / "elsewhere" / "kept")
+    for _ in range(2):
+        add_to_witness(place / "witness", Archive(place / "archive").log)
+        assert (place / "witness").is_symlink()
+        assert verify(place / "archive", "", [place / "witness"]).ok
+        add(place / "archive", load_signer(place / "key-2"), f"new-{Archive(place / 'archive').log.size}")
+    assert len(read_witness(place / "elsewhere" / "kept")) == 2
 
 
 def test_a_checkpoint_between_batches_is_checked_as_well(place: Path) -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from remission.errors import SpecError
+
+_ORIGIN = re.compile("[0-9a-f]{64}")
 
 
 def listed(folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -15,6 +20,17 @@ def listed(folder: Path) -> Iterator[os.DirEntry[str]]:
             yield from sorted(found, key=lambda entry: entry.name)
     except OSError:
         return
+
+
+def told_origin(text: str) -> str:
+    """An origin as somebody told it, in the usual spelling; empty stays empty. Raises SpecError for what can be none."""
+    found = text.strip().lower()
+    if found and _ORIGIN.fullmatch(found) is None:
+        raise SpecError(
+            f"An origin has 64 hexadecimal digits, as `remission archive init` printed them. Got {len(found)} characters: "
+            f"'{found[:80]}'."
+        )
+    return found
 
 
 def is_shard(name: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from remission.clinic.archive._looked import told_origin
 from remission.errors import DataError, VerificationError
 from remission.gold.archive import Archive
 from remission.gold.canonical import canonical, parse
@@ -138,6 +139,7 @@ class _Shared:
     def __init__(self, proof: Mapping[str, Any]) -> None:
         """Raises what :func:`_understood` expects."""
         opening = proof["opening"].encode()
+        self._named = proof["origin"]
         checkpoint = read_checkpoint(canonical(dict(proof["checkpoint"])))
         first = parse(opening)
         if checkpoint is None or first is None:
@@ -148,6 +150,9 @@ class _Shared:
 
     def check(self, origin: str) -> None:
         """Raise VerificationError unless the key that was the archive's then signed the checkpoint."""
+        origin = told_origin(origin)
+        if self._named != self.start:
+            raise VerificationError("The origin that the proof names is not that of the archive it is of.")
         if origin and self.start != origin:
             raise VerificationError(f"The proof is of the archive {self.start[:16]}..., not of {origin[:16]}...")
         for step in self._rotations:

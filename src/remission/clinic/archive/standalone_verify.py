@@ -9,6 +9,7 @@ python verify.py --proof PROOF [--file CONTENT] [--origin ORIGIN]     these entr
 
 import argparse
 import json
+import re
 import sys
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 def check(condition, what):
     if not condition:
         sys.exit(f"NOT WHAT WAS SIGNED: {what}")
+
+def refuse(what):  # nothing was checked
+    sys.exit(print(f"error: {what}", file=sys.stderr) or 2)
 
 def leaf(entry):  # RFC 9162, 2.1.1
     return sha256(b"\x00" + entry).digest()
@@ -66,6 +70,7 @@ def rotated(event, origin):  # a new key, which its holder agreed to
     return event["key"]
 
 def archive(folder, origin, witness):
+    kept = witnessed(witness) if witness else []
     peaks, roots, events, keys, start = [], {}, [], [], ""
     for number, path in enumerate(sorted((folder / "log").iterdir())):
         check(path.name == f"{number:08d}.jsonl" and path.is_file() and not path.is_symlink(), f"the log, {path.name}")
@@ -80,16 +85,25 @@ def archive(folder, origin, witness):
                 keys.append(rotated(event, start))
             append(peaks, leaf(line[65:]))
             events.append((number, event))
-            roots[len(events)] = root(peaks) if witness else ""
+            roots[len(events)] = root(peaks) if kept else ""
         point = json.loads(last.removeprefix(b"checkpoint "))
         check(last == b"checkpoint " + plain(point) and not end, f"the end of {path.name}")
         check((point["size"], point["root"]) == (len(events), root(peaks)), f"the entries of {path.name}")
         checkpoint(point, signer, start)
     check(origin in ("", start), f"this is the archive {start}")
-    for kept in map(json.loads, filter(None, Path(witness).read_bytes().split(b"\n") if witness else [])):
-        check(kept["origin"] == start and roots.get(kept["size"]) == kept["root"], "rollback, fork or another archive")
+    for one in kept:
+        check(one["origin"] == start and roots.get(one["size"]) == one["root"], "rollback, fork or another archive")
+        checkpoint(one, keys, start)
     contents(folder, events)
     print(f"as it was signed: {start}", *(f"{name} {point[name]}" for name in ("key", "size", "time")), sep="\n")
+    print(f"checkpoints kept elsewhere that agree: {len(kept)}")
+
+def witnessed(path):
+    try:
+        found = [json.loads(line) for line in Path(path).read_bytes().split(b"\n") if line.strip()]
+        return found or refuse(f"{path} holds no checkpoint")
+    except (ValueError, RecursionError):
+        refuse(f"{path} is no witness")
 
 def contents(folder, events):
     gone = {(what, event["item" if what == "record" else "content"])
@@ -112,12 +126,11 @@ def contents(folder, events):
     for name, field in (("verify.py", "verifier"), ("README.txt", "readme")):
         lies(name, 0, (folder / name).stat().st_size, events[0][1][field], b"", b"")
     parts |= {path: [] for path in folder.glob(".lock")}  # empty
-    begun = interrupted(folder, events[-1][0] + 1)
-    folders = ("log", "records", "packs", "objects", "incoming")
+    begun = interrupted(folder, events[-1][0] + 1, gone)
     for path in folder.rglob("*"):
-        within = path.relative_to(folder).parts
-        known = path in parts or (path in begun and path.is_file()) or (within[1:] and within[0] in ("log", "incoming"))
-        known = within[0] in folders if path.is_dir() else known
+        inner = path.relative_to(folder).as_posix()
+        known = path in parts or (path.is_file() and (path in begun or re.fullmatch("(log|incoming)/[^/]+", inner)))
+        known = re.fullmatch("log|records|packs|incoming|objects(/[0-9a-f]{2})?", inner) if path.is_dir() else known
         check(known and not path.is_symlink(), f"nothing in the log speaks of {path}")
     for path, pieces in parts.items():
         check(path.is_file(), f"{path} is missing")
@@ -129,10 +142,12 @@ def contents(folder, events):
             at = stop
         check(at == len(data), f"{path} is longer than was signed")
 
-def interrupted(folder, batch):  # files of a batch that a command was killed in before it counted; the next one removes them
+def interrupted(folder, batch, gone):  # files of a batch that was killed before it counted; the next one removes them
+    path = folder / "incoming" / "promise.json"
     try:
-        promise = json.loads((folder / "incoming" / "promise.json").read_bytes())
-        objects = [f"objects/{name[:2]}/{bytes.fromhex(name).hex()}" for name in promise["objects"]]
+        promise = json.loads(path.read_bytes() if path.is_file() else b"{}")  # a pipe would not end
+        objects = [one for one in promise["objects"] if re.fullmatch("[0-9a-f]{64}", one) and ("content", one) not in gone]
+        objects = [f"objects/{name[:2]}/{name}" for name in objects]
         names = [f"packs/{batch:08d}.pack", f"records/{batch:08d}.jsonl", *objects]
         return {folder / name for name in names} if promise["batch"] == batch else set()
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -144,7 +159,7 @@ def proof(path, file, origin):  # one proof, or what many share and then a line 
     check(ongoing or shared["schema"] == "remission/archive-proof/1", "this is no proof")
     first, point = shared["opening"].encode(), shared["checkpoint"]
     start, signer, own = leaf(first).hex(), json.loads(first)["key"], [shared] if "entry" in shared else []
-    check(origin in ("", start), f"this is the archive {start}")
+    check(origin in ("", start) and shared["origin"] == start, f"this is the archive {start}")
     check(not ongoing or not more + own, "a proof that a log goes on is about no entry")
     check(more + own or (ongoing and not file), "no entry is proven")
     for one in sorted(shared["rotations"], key=lambda one: one["index"]):
@@ -166,17 +181,19 @@ def reached(one, point):  # an entry whose path leads to the root that was signe
     check(value.hex() == point["root"], "the path to the root")
     return json.loads(one["entry"])
 
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", nargs="?", type=Path, default=Path())
     for option in ("--origin", "--witness", "--proof", "--file"):
         parser.add_argument(option, default="")
     given = parser.parse_args()
+    gone = [one for one in (given.proof or given.archive / "log", given.file, given.witness) if not Path(one).exists()]
+    if gone or not re.fullmatch("([0-9a-fA-F]{64})?", given.origin):
+        refuse(f"{gone[0]} is not there" if gone else "an origin has 64 hexadecimal digits")
     try:
         if given.proof:
-            proof(given.proof, given.file, given.origin)
+            proof(given.proof, given.file, given.origin.lower())
         else:
-            archive(given.archive, given.origin, given.witness)
+            archive(given.archive, given.origin.lower(), given.witness)
     except Exception as error:
         check(False, f"{type(error).__name__} {error}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from remission.clinic.archive._looked import is_shard, listed, sound, unhex
+from remission.clinic.archive._looked import is_shard, listed, sound, told_origin, unhex
 from remission.clinic.archive.witness import against_witness, read_witness
 from remission.clinic.archive.writing import read_promise
 from remission.gold import disk
@@ -90,8 +90,9 @@ def verify(
         tell: told of progress.
 
     Raises:
-        DataError: no archive, or no witness file.
+        DataError: no archive, or no witness file. SpecError: an origin that is none.
     """
+    origin = told_origin(origin)
     kept = [checkpoint for path in witnesses for checkpoint in read_witness(path)]
     with disk.explained(folder), disk.locked(folder / ".lock", False, wait):
         log = read_log(folder)
@@ -134,10 +135,18 @@ class _Look:
         self._batches()
         self._names()
         self._fixed()
-        if not (self.folder / "incoming").is_symlink() and any(listed(self.folder / "incoming")):
+        self._incoming()
+
+    def _incoming(self) -> None:
+        left = [] if (self.folder / "incoming").is_symlink() else list(listed(self.folder / "incoming"))
+        if any(entry.is_file(follow_symlinks=False) for entry in left):
             self.notes.append(
                 "A command was interrupted; what it left in 'incoming' counts for nothing and goes with the next one that writes."
             )
+        for entry in left:
+            if not entry.is_file(follow_symlinks=False):
+                what = "no plain file, and no command left it there: take it away, for it may stop whoever writes"
+                self.fault("stray", what, f"incoming/{entry.name}")
 
     # --- what the log names ---------------------------------------------------------------------------------------
 
@@ -339,19 +348,22 @@ class _Look:
         name = f"objects/{entry.name}"
         begun = self.promise is not None and self.promise["batch"] == len(self.log.firsts)
         promised = set(self.promise["objects"]) if self.promise is not None and begun else set()
-        shards = {one[:2] for one in self.loose | promised} | {content.hex()[:2] for content in self.log.gone}
-        if not entry.is_dir(follow_symlinks=False) or (entry.name not in shards and any(listed(Path(entry.path)))):
-            self._stray(entry, name, shards)
-            return
-        if entry.name not in shards and not is_shard(entry.name):
+        promised = {one for one in promised if unhex(one) not in self.log.gone}  # what is gone is never added again
+        shards = {one[:2] for one in self.loose | promised}
+        if not entry.is_dir(follow_symlinks=False) or not is_shard(entry.name):
             self._stray(entry, name, shards)
             return
         for inner in listed(Path(entry.path)):
-            gone = unhex(inner.name) in self.log.gone  # told as not erased
-            if (inner.name not in self.loose and inner.name not in promised and not gone) or inner.name[
-                :2
-            ] != entry.name:
-                self._stray(inner, f"{name}/{inner.name}", self.loose)
+            if inner.name in self.loose and inner.name[:2] == entry.name:
+                continue
+            if inner.name in promised and inner.name[:2] == entry.name and inner.is_file(follow_symlinks=False):
+                continue
+            where = f"{name}/{inner.name}"
+            if (gone := unhex(inner.name)) in self.log.gone:
+                batch = self.log.batch_of(self.log.tombs[gone])
+                self.fault("not-erased", "something lies under the name of a content that was erased", where, batch)
+            else:
+                self._stray(inner, where, self.loose)
 
     def _stray(self, entry: os.DirEntry[str], where: str, expected: set[str]) -> None:
         folded, number = entry.name.casefold(), entry.name[:8]

@@ -6,6 +6,7 @@ write: with a partner, on paper, in a mail.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +23,7 @@ from remission.gold.signing import Checkpoint, read_checkpoint
 def read_witness(path: Path) -> list[Checkpoint]:
     """The checkpoints of a witness file. Raises DataError when it holds anything else."""
     try:
-        lines = disk.read(path, most=1 << 28).split(b"\n")
+        lines = disk.read_given(path, most=1 << 28).split(b"\n")
     except OSError as error:
         raise DataError(f"The witness '{path}' cannot be read: {error.strerror or error}.") from None
     found = []
@@ -46,6 +47,7 @@ def add_to_witness(path: Path, log: Log) -> bool:
     Raises:
         DataError: the file is no witness. StoreError: it disagrees with this archive, or cannot be written.
     """
+    path = Path(os.path.realpath(path.expanduser()))  # a link stays one, and what it leads to grows
     kept = read_witness(path) if path.exists() else []
     faults, _ = against_witness(log, kept)
     if faults:
