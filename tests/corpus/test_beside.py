@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from remission.corpus import _beside_parquet
+from remission.corpus import _beside_pages, _beside_parquet
 from remission.corpus.beside import Beside, Column, planned
 from remission.corpus.reading import Fields
 from remission.corpus.spans import spans_of
@@ -406,3 +406,44 @@ def test_a_column_survives_being_told() -> None:
     for kind in KINDS.values():
         column = Column("ü", "f", kind)
         assert Column.of(json.loads(json.dumps(column.table()))) == column
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_a_page_that_is_too_large_is_not_unpacked(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its column is null in that row group; what lies in other pages and columns is as it was."""
+    n = 60
+    large = ["y" * 300_000 if k == 25 else f"{k}" for k in range(n)]
+    given = pa.table({"text": [f"document {k}" for k in range(n)], "large": large, "k": list(range(n))})
+    path = tmp_path / "a.parquet"
+    pq.write_table(given, path, row_group_size=20, compression="zstd", use_dictionary=version == "1.0", data_page_version=version)  # fmt: skip
+    told = pq.read_metadata(path)
+    for group in range(3):
+        for place in range(3):
+            chunk = told.row_group(group).column(place)
+            size = chunk.total_uncompressed_size
+            assert not _beside_pages.has_larger(str(path), chunk, size)
+            assert _beside_pages.has_larger(str(path), chunk, 300_000) == ((group, place) == (1, 1))
+            assert _beside_pages.has_larger(str(path), chunk, 20)
+    limits = Limits(document=1_000_000)
+    columns = planned("all", [str(path)], Fields(), ())
+    rows, beside = found_in([path], columns, limits, Fields())
+    assert [found["large"] for found in rows.values()] == large
+    monkeypatch.setattr(_beside_parquet, "PAGE", 200_000)
+    rows, beside = found_in([path], columns, limits, Fields())
+    assert [found["large"] for found in rows.values()] == [None if 20 <= k < 40 else large[k] for k in range(n)]
+    assert [found["k"] for found in rows.values()] == list(range(n))
+    assert beside.unread == {"large: cannot be read": 20}
+
+
+def test_headers_of_pages_that_are_none_count_as_too_large(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": ["x" * 5000] * 3}), path, use_dictionary=False, compression="none")
+    chunk = pq.read_metadata(path).row_group(0).column(0)
+    assert not _beside_pages.has_larger(str(path), chunk, 1 << 20)
+    content = path.read_bytes()
+    for noise in (b"\x00" * 40, b"\xff" * 40, b"\x1b" * 40, b"\x15\x00\x15\x01\x15\x01\x00" + b"\x00" * 33):
+        at = chunk.data_page_offset
+        path.write_bytes(content[:at] + noise + content[at + 40 :])
+        assert _beside_pages.has_larger(str(path), chunk, 1 << 20)
