@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import os
 import stat
 import time
@@ -104,7 +105,7 @@ def publish(part: Path, path: Path) -> None:
         rename(part, path)
         return
     sync_folder(path.parent)
-    os.unlink(part)
+    remove(part)
 
 
 def rename(old: Path, new: Path) -> None:
@@ -202,11 +203,15 @@ def alone(path: Path, wait: float = 60.0) -> Iterator[Callable[[], bool]]:
         before = _which(path)
         with locked(path, True, wait):
             if before is not None and _which(path) == before:
-                yield lambda: _which(path) == before
+                yield functools.partial(_is, path, before)
                 return
     raise StoreError(
         f"The lock '{path}' is taken away again and again. Something removes it; nothing may while commands run."
     )
+
+
+def _is(path: Path, known: tuple[int, int]) -> bool:
+    return _which(path) == known
 
 
 def _which(path: Path) -> tuple[int, int] | None:

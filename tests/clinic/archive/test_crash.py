@@ -98,6 +98,13 @@ class Machine:
             self.unsynced[new] = self.unsynced.pop(old)
         self.names.append((new.parent, lambda: new.exists() and os.rename(new, old)))
 
+    def link(self, old: Path, new: Path, follow_symlinks: bool = True) -> None:
+        self._tick()
+        os.link(old, new, follow_symlinks=follow_symlinks)
+        if old in self.unsynced:
+            self.unsynced[new] = self.unsynced[old]
+        self.names.append((new.parent, lambda: new.unlink(missing_ok=True)))
+
     def unlink(self, path: Path) -> None:
         content = path.read_bytes() if path.exists() else None
         self._tick()
@@ -315,7 +322,7 @@ def test_an_error_at_every_call_of_erase(base: Path, tmp_path: Path, monkeypatch
 
 def test_the_test_can_fail(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the log written straight to its name, and nothing synced, crashes are seen."""
-    monkeypatch.setattr(disk, "rename", lambda old, new: disk.os.rename(old, new))
+    monkeypatch.setattr(disk, "publish", lambda old, new: disk.os.rename(old, new))
     monkeypatch.setattr(disk, "sync_folder", lambda folder: None)
     wrong = 0
     for stop in range(1, 40):

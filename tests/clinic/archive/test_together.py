@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
+import errno
 import os
+import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +15,14 @@ from typing import Any
 
 import pytest
 
+from remission.clinic.archive import writing as writing_module
 from remission.clinic.archive.proving import check_proof, prove
 from remission.clinic.archive.verifying import verify
 from remission.clinic.archive.writing import create, writing
 from remission.errors import StoreError, VerificationError
+from remission.gold import disk
 from remission.gold.archive import Archive
-from remission.gold.signing import new_signer
+from remission.gold.signing import load_signer, new_signer
 from remission.sources.archive import Archive as Source
 
 from .archive_tools import record_of
@@ -123,3 +129,90 @@ def prove_of_something(place: Path) -> dict[str, Any]:
         writer.ingest("a", b"content", record_of("a"))
         writer.commit()
     return prove(Archive(place / "archive"), "a")
+
+
+def test_a_lock_that_is_taken_away_at_any_moment_loses_nothing(place: Path, tmp_path: Path) -> None:
+    """Before every call to the operating system that a commit makes, the lock goes and another writer commits: who was told that
+    an item is kept was told the truth, and nothing of the other's is touched."""
+    moment = refused = 0
+    while True:
+        turn = tmp_path / "turn"
+        shutil.copytree(place, turn)
+        folder, signer = turn / "archive", load_signer(turn / "key")
+        machine = Interrupted(moment, folder, signer)
+        kept = []
+        with pytest.MonkeyPatch.context() as patch, writing(folder, signer) as writer:
+            patch.setattr(writing_module, "LOOSE", 300)
+            writer.ingest("ours", b"ours", record_of("ours"))
+            writer.ingest("large", random.Random(0).randbytes(900), record_of("large"))
+            patch.setattr(disk, "os", machine)
+            try:
+                writer.commit()
+                kept = ["ours", "large"]
+            except StoreError:
+                refused += 1
+            except OSError:  # what another took away is not there
+                refused += 1
+        archive = Archive(folder)
+        assert set(archive.log.items) == {*kept, *machine.kept}, moment
+        assert all(archive.content(item) for item in archive.log.items)
+        assert verify(folder).faults == ()
+        with writing(folder, signer):
+            pass
+        found = verify(folder)
+        assert (found.faults, list((folder / "incoming").iterdir())) == ((), []), moment
+        shutil.rmtree(turn)
+        if not machine.done:
+            break
+        assert machine.kept or kept, "neither could write"
+        moment += 1
+    assert moment > 15
+    assert refused > 10
+
+
+class Interrupted:
+    """The module ``os``; before one of its calls somebody removes the lock, and another writer commits."""
+
+    def __init__(self, moment: int, folder: Path, signer: Any) -> None:
+        self.moment, self.folder, self.signer = moment, folder, signer
+        self.kept: list[str] = []
+        self.done = False
+
+    def __getattr__(self, name: str) -> Any:
+        true = getattr(os, name)
+        if name not in {"open", "write", "fsync", "link", "rename", "unlink", "mkdir"}:
+            return true
+
+        def call(*given: Any, **more: Any) -> Any:
+            self.moment -= 1
+            if self.moment == -1:
+                self.done = True
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(disk, "os", os)
+                    self._other()
+            return true(*given, **more)
+
+        return call
+
+    def _other(self) -> None:
+        (self.folder / ".lock").unlink()
+        with contextlib.suppress(StoreError), writing(self.folder, self.signer) as writer:
+            writer.ingest("theirs", b"theirs", record_of("theirs"))
+            writer.commit()
+            self.kept = ["theirs"]
+
+
+def test_a_name_is_never_taken_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_given: Any, **_more: Any) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    for turn in range(2):
+        (tmp_path / "there").write_bytes(b"theirs")
+        (tmp_path / "part").write_bytes(b"ours")
+        with pytest.raises(FileExistsError):
+            disk.publish(tmp_path / "part", tmp_path / "there")
+        assert (tmp_path / "there").read_bytes() == b"theirs"
+        disk.publish(tmp_path / "part", tmp_path / f"new-{turn}")
+        assert (tmp_path / f"new-{turn}").read_bytes() == b"ours"
+        assert not (tmp_path / "part").exists()
+        monkeypatch.setattr(os, "link", no_links)  # a file system where a file has one name only

@@ -6,22 +6,26 @@ import contextlib
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from remission.clinic.archive.readme import README, verifier
 from remission.errors import DataError, StoreError
 from remission.gold import disk
+from remission.gold import log as logs
 from remission.gold.archive import FOLDERS, LARGEST, Archive, now
 from remission.gold.canonical import canonical
 from remission.gold.contents import packed
-from remission.gold.log import FORMAT, Log, log_file, object_file, pack_file, records_file
+from remission.gold.log import FORMAT, Log, log_file, object_file, pack_file, read_log, records_file
 from remission.gold.merkle import leaf_hash
 from remission.gold.signing import Checkpoint, Signer
 
+_CLOSING = 2000  # more bytes than the line of a checkpoint has
 LOOSE = 1 << 16  # compressed bytes from which a content has a file of its own
-BATCH, BATCH_BYTES = 10_000, 64 << 20  # entries and compressed bytes after which a batch is closed
+BATCH, BATCH_BYTES = 10_000, 64 << 20  # entries, and bytes of all that is written, after which a batch is closed
+RECORD = 64 << 20  # bytes of a record
+LOST = 10.0  # seconds to wait for whoever writes after the lock was lost
 
 
 def create(folder: Path, name: str, signer: Signer) -> Archive:
@@ -45,8 +49,8 @@ def create(folder: Path, name: str, signer: Signer) -> Archive:
         log = Log(folder)
         log.origin = leaf_hash(canonical(opening)).hex()
         log.keys.append(signer.key)
-        with disk.locked(folder / ".lock", alone=True):
-            writer = Writer(log, signer)
+        with disk.alone(folder / ".lock") as held:
+            writer = Writer(log, signer, held=held)
             writer.event(opening)
             writer.commit()
     return Archive(folder)
@@ -59,12 +63,13 @@ def writing(folder: Path, signer: Signer, wait: float = 60.0) -> Iterator[Writer
     What was not committed at the end is thrown away.
 
     Raises:
-        StoreError: somebody else holds it, the disk is full or cannot be written, or the key is not the archive's.
+        StoreError: somebody else holds it, the disk is full or cannot be written, the key is not the archive's, or the lock was
+            taken away, so that somebody else may write at the same time.
         VerificationError: the log is not as it was signed; nothing is ever signed on top of that.
     """
     if not (folder / "log").is_dir():
         raise DataError(f"'{folder}' is no archive: it has no folder 'log'. `remission archive init` makes one.")
-    with disk.explained(folder), disk.locked(folder / ".lock", True, wait):
+    with disk.explained(folder), disk.alone(folder / ".lock", wait) as held:
         archive = Archive(folder)
         if signer.key != archive.log.keys[-1]:
             raise StoreError(
@@ -72,15 +77,17 @@ def writing(folder: Path, signer: Signer, wait: float = 60.0) -> Iterator[Writer
                 "Give the file of that key with --key."
             )
         settle(archive.log)
-        yield Writer(archive.log, signer, archive)
+        yield Writer(archive.log, signer, archive, held)
 
 
 class Writer:
     """Gathers events and makes them part of the archive, a batch at a time."""
 
-    def __init__(self, log: Log, signer: Signer, archive: Archive | None = None) -> None:
-        """See :func:`writing`."""
-        self.log, self.signer, self.archive = log, signer, archive
+    def __init__(
+        self, log: Log, signer: Signer, archive: Archive | None = None, held: Callable[[], bool] = lambda: True
+    ) -> None:
+        """See :func:`writing`; ``held``: whether nobody else can write."""
+        self.log, self.signer, self.archive, self._held = log, signer, archive, held
         self.folder = log.folder
         self._clear()
 
@@ -90,9 +97,10 @@ class Writer:
         self._records: list[bytes] = []
         self._pack: list[bytes] = []
         self._loose: dict[str, bytes] = {}
+        self._made: list[Path] = []  # files of this batch
         self._new: dict[bytes, int] = {}  # contents of this batch -> entry
         self._items: dict[str, tuple[str, str]] = {}  # of this batch -> hashes of content and record
-        self._at = self._offset = self._weight = 0
+        self._at = self._offset = self._weight = self._long = 0
 
     @property
     def pending(self) -> int:
@@ -123,7 +131,7 @@ class Writer:
             self._new[sha.digest()] = self.log.size + len(self._lines)
         self._items[item] = (sha.hexdigest(), hashlib.sha256(line).hexdigest())
         self.event(entry, line)
-        if len(self._lines) >= BATCH or self._weight >= BATCH_BYTES:
+        if len(self._lines) >= BATCH or self._weight + self._at + self._long >= BATCH_BYTES:
             self.commit()
         return True
 
@@ -138,6 +146,8 @@ class Writer:
             raise DataError(f"the content of '{item}' was erased once, on request; it cannot come back")
         if size > LARGEST:
             raise DataError(f"'{item}' has {size:,} bytes; at most {LARGEST:,} are taken")
+        if len(line) > RECORD:
+            raise DataError(f"the record of '{item}' has {len(line):,} bytes; at most {RECORD:,} are taken")
         return False
 
     def _known(self, item: str, content: str, record: bytes) -> bool:
@@ -171,19 +181,32 @@ class Writer:
         return fields
 
     def event(self, entry: dict[str, Any], record: bytes | None = None) -> int:
-        """Add an event to the batch, with a record (canonical JSON) where it has one; the number it will have."""
+        """Add an event to the batch, with a record (canonical JSON) where it has one; the number it will have.
+
+        Raises:
+            DataError: the batch becomes larger than a file of the log is read. Nothing of it is written then.
+        """
         if record is not None:
             entry |= {"record": hashlib.sha256(record).hexdigest(), "at": self._at, "long": len(record)}
             self._records.append(record + b"\n")
             self._at += len(record) + 1
+        line = canonical(entry)
+        self._long += len(line) + 66  # with its hash, a blank, and the end of the line
+        if max(self._long + _CLOSING, self._at) > logs.LARGEST:
+            self._clear()
+            raise DataError(
+                f"This command says more than the {logs.LARGEST:,} bytes that one batch of the log can hold, and nothing of it was "
+                "written. Give it fewer items at once."
+            )
         self._entries.append(entry)
-        self._lines.append(canonical(entry))
+        self._lines.append(line)
         return self.log.size + len(self._lines) - 1
 
     def commit(self) -> Checkpoint | None:
         """Make the batch part of the archive: when this returns it is on the disk, signed. None when it is empty."""
         if not self._lines:
             return None
+        self._alone()
         log, batch = self.log, len(self.log.firsts)
         tree = log.tree.copy()
         hashes = [leaf_hash(line) for line in self._lines]
@@ -196,10 +219,9 @@ class Writer:
         text = b"\n".join([*lines, b"checkpoint " + checkpoint.line(), b""])
         try:
             self._write(batch, text)
-        except OSError:
-            if not log_file(self.folder, batch).exists():  # else it counts, and the next command finishes what it began
-                with contextlib.suppress(OSError):
-                    settle(log)
+        except (OSError, StoreError):
+            with contextlib.suppress(OSError, StoreError):
+                self._take_back(batch)
             self._clear()
             raise
         self._note(batch, lines, tree, checkpoint)
@@ -210,27 +232,56 @@ class Writer:
         return checkpoint
 
     def _write(self, batch: int, text: bytes) -> None:
-        """The promise first, then contents and records, the log last: its renaming is what counts."""
+        """The promise first, then contents and records, the log last: that it gets its name is what counts."""
         folder, incoming = self.folder, self.folder / "incoming"
+        part = incoming / f"{secrets.token_hex(8)}.part"  # of a name that no other writer takes for its own
         own_folders(folder)
         disk.make_folder(incoming)
         promise = {"batch": batch, "objects": sorted(self._loose)}
-        disk.write_new(incoming / "promise.part", canonical(promise))
-        disk.rename(incoming / "promise.part", incoming / "promise.json")
+        self._put(part, canonical(promise))
+        disk.publish(part, incoming / "promise.json")
         if self._pack:
-            disk.write_new(pack_file(folder, batch), b"".join(self._pack))
+            self._put(pack_file(folder, batch), b"".join(self._pack))
             disk.sync_folder(folder / "packs")
         for sha, stored in self._loose.items():
             path = object_file(folder, sha)
             if disk.make_folder(path.parent):
                 disk.sync_folder(folder / "objects")
-            disk.write_new(path, stored)
+            self._put(path, stored)
             disk.sync_folder(path.parent)
         if self._records:
-            disk.write_new(records_file(folder, batch), b"".join(self._records))
+            self._put(records_file(folder, batch), b"".join(self._records))
             disk.sync_folder(folder / "records")
-        disk.write_new(incoming / "log.part", text)
-        disk.rename(incoming / "log.part", log_file(folder, batch))
+        self._put(part, text)
+        self._alone()
+        disk.publish(part, log_file(folder, batch))
+
+    def _put(self, path: Path, content: bytes) -> None:
+        disk.write_new(path, content)
+        self._made.append(path)
+
+    def _take_back(self, batch: int) -> None:
+        """Remove what was written of a batch that does not count; where the lock was lost, after taking the one that is there now."""
+        if self._held():
+            if not log_file(self.folder, batch).exists():  # else it counts, and the next command finishes what it began
+                settle(self.log)
+            return
+        with disk.alone(self.folder / ".lock", LOST):
+            log = read_log(self.folder)
+            if log.faults:
+                return
+            settle(log)
+            for path in self._made:
+                loose = path.parent.parent.name == "objects"
+                if log.holder(bytes.fromhex(path.name)) is None if loose else batch >= len(log.firsts):
+                    disk.remove(path)
+
+    def _alone(self) -> None:
+        if not self._held():
+            raise StoreError(
+                f"The file '{self.folder / '.lock'}' was taken away or replaced while this command worked, so another may be writing. "
+                "What this one had not acknowledged was not written; run it again. Leave that file alone."
+            )
 
     def _note(self, batch: int, lines: list[bytes], tree: Any, checkpoint: Checkpoint) -> None:
         log, start = self.log, 0
@@ -246,7 +297,8 @@ class Writer:
         log.checkpoints.append(checkpoint)
 
     def _finish(self) -> None:
-        disk.remove(self.folder / "incoming" / "promise.json")
+        if self._held():  # else it may be of another writer
+            disk.remove(self.folder / "incoming" / "promise.json")
         disk.sync_folder(self.folder / "incoming")
 
 
@@ -257,6 +309,11 @@ def settle(log: Log) -> None:
     if not incoming.is_dir():
         return
     promise = read_promise(folder)
+    others = [path for path in sorted(incoming.iterdir()) if path.name != "promise.json"]
+    for path in others:  # before anything else goes: a writer that lost its lock can no longer give its batch a name
+        disk.remove(path)
+    if others:
+        disk.sync_folder(incoming)
     if promise is not None:
         batch = promise["batch"]
         if log_file(folder, batch).exists():
@@ -268,8 +325,7 @@ def settle(log: Log) -> None:
             for sha in promise["objects"]:
                 if log.holder(bytes.fromhex(sha)) is None:
                     disk.remove(object_file(folder, sha))
-    for path in sorted(incoming.iterdir(), key=lambda path: path.name == "promise.json"):  # the promise last
-        disk.remove(path)
+    disk.remove(incoming / "promise.json")
 
 
 def own_folders(folder: Path) -> None:
