@@ -3,155 +3,93 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from remission.clinic.archive._layout import CONFIGS, SHARD, TABLE, Item, is_item, unlisted
+from remission.clinic.archive._described import _CONTEXT as _CONTEXT
+from remission.clinic.archive._described import CARD, COLUMNS, CROISSANT, About, card, croissant, tags
+from remission.clinic.archive._layout import SHARD, TABLE, Item, is_item, sha256_of, unlisted
 from remission.errors import DataError, VerificationError
 from remission.gold.canonical import canonical
-from remission.gold.signing import Checkpoint
 
 Sidecar = Callable[[Path], None] | None
 ROWS = 2000  # of a row group
-COLUMNS = {
-    "id": "the name of the item in the archive", "text": "the text, where the item is one", "content": "the bytes, where it is not",
-    "sha256": "of the content", "licence": "SPDX expression", "language": "of the text", "modality": "text, image, audio...",
-    "collected": "when, ISO 8601", "dated_by": "how that is known", "certified": "two reviewers called it human",
-    "entry": "its number in the log of the archive", "record": "all that was known of it when it came in, as JSON",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class About:
-    """The archive that an export is of."""
-
-    name: str
-    origin: str
-    head: Checkpoint
-    collections: tuple[dict[str, Any], ...]
-
-    @property
-    def description(self) -> str:
-        """A paragraph."""
-        titles = "; ".join(dict.fromkeys(one["collection"]["title"] for one in self.collections))
-        return (
-            f"Items of the gold archive '{self.name}': {titles}. Every item has a proof that it is in the log that was signed at "
-            f"{self.head.time} ({self.head.size} entries, archive {self.origin}); check them with `remission archive check`, or with "
-            "verify.py, which needs nothing else."
-        )
-
-    @property
-    def issuers(self) -> list[str]:
-        """Of the collections."""
-        return list(dict.fromkeys(one["collection"]["issuer"] for one in self.collections))
 
 
 def parquet(folder: Path, items: Iterator[Item], about: About, sidecar: Sidecar) -> tuple[str, ...]:
     """data.parquet and croissant.json."""
-    counts = _table(folder / TABLE, items)
-    _croissant(folder, TABLE, about, counts)
-    if sidecar is not None:
-        sidecar(folder / TABLE)
-    return tuple(sorted(counts))
+    licences, _ = _written(folder, TABLE, items, about, sidecar)
+    return tuple(sorted(licences))
 
 
 def huggingface(folder: Path, items: Iterator[Item], about: About, sidecar: Sidecar) -> tuple[str, ...]:
-    """data/train-00000-of-00001.parquet and a card, README.md."""
+    """data/train-00000-of-00001.parquet, croissant.json and a card, README.md."""
     (folder / "data").mkdir()
-    name = SHARD
-    languages: Counter[str] = Counter()
-
-    def watched() -> Iterator[Item]:
-        for item in items:
-            languages[item.record.get("language", "")] += 1
-            yield item
-
-    counts = _table(folder / name, watched())
-    _croissant(folder, name, about, counts)
-    licence = next(iter(counts)).lower() if len(counts) == 1 else "other"
-    known = sorted(one for one in languages if one)
-    card = ["---", f"pretty_name: {json.dumps(about.name)}", f"license: {json.dumps(licence)}"]
-    card += ["language:", *(f"- {json.dumps(one)}" for one in known)] if known else []
-    card += [*CONFIGS, "---", ""]
-    card += [f"# {about.name}", "", about.description, "", "| column | what it is |", "| --- | --- |"]
-    card += [f"| {name} | {what} |" for name, what in COLUMNS.items()]
-    card += [
-        "",
-        "| licence | items |",
-        "| --- | --- |",
-        *(f"| {one} | {count} |" for one, count in sorted(counts.items())),
-        "",
-    ]
-    (folder / "README.md").write_text("\n".join(card), encoding="utf-8")
-    if sidecar is not None:
-        sidecar(folder / name)
-    return tuple(sorted(counts))
+    licences, languages = _written(folder, SHARD, items, about, sidecar)
+    (folder / CARD).write_bytes(card(about, licences, languages).encode())
+    return tuple(sorted(licences))
 
 
 def bagit(folder: Path, items: Iterator[Item], about: About, sidecar: Sidecar) -> tuple[str, ...]:
     """A bag (RFC 8493): items as files under data/items, named by their hash, with data/items.jsonl to say which is which."""
     place = folder / "data" / "items"
     place.mkdir(parents=True)
-    counts: Counter[str] = Counter()
-    total = number = 0
-    sums: dict[str, str] = {}
+    licences: Counter[str] = Counter()
+    there: set[str] = set()
     with open(folder / "data" / "items.jsonl", "wb") as listed:
         for item in items:
             name = f"items/{item.sha256}{'.txt' if item.text is not None else '.bin'}"
-            (folder / "data" / name).write_bytes(item.content)  # the same content twice is one file
             facts = {key: value for key, value in _row(item).items() if key not in ("text", "content")}
             listed.write(canonical(facts | {"file": name}) + b"\n")
-            counts[item.record["licence"]] += 1
-            if f"data/{name}" not in sums and sidecar is not None:
-                sidecar(folder / "data" / name)
-            sums[f"data/{name}"] = item.sha256
+            licences[item.record["licence"]] += 1
+            if name not in there:  # the same content twice is one file
+                (folder / "data" / name).write_bytes(item.content)
+                there.add(name)
+                if sidecar is not None:
+                    sidecar(folder / "data" / name)
     for moved in ("proofs.jsonl", "verify.py"):
         (folder / moved).rename(folder / "data" / moved)
-    for path in sorted((folder / "data").rglob("*")):
-        if path.is_file():
-            sums[path.relative_to(folder).as_posix()] = _sha256(path)
-            total, number = total + path.stat().st_size, number + 1
-    _tags(folder, sums, about, f"{total}.{number}")
-    return tuple(sorted(counts))
+    for name, text in tags(folder, about, datetime.date.today().isoformat()).items():
+        (folder / name).write_bytes(text.encode())
+    return tuple(sorted(licences))
 
 
-def _tags(folder: Path, sums: dict[str, str], about: About, oxum: str) -> None:
-    (folder / "bagit.txt").write_text("BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
-    info = {
-        "Source-Organization": ", ".join(about.issuers), "External-Identifier": about.origin,
-        "External-Description": about.description, "Bagging-Date": datetime.date.today().isoformat(), "Payload-Oxum": oxum,
-    }  # fmt: skip
-    lines = [f"{name}: {' '.join(value.split())}\n" for name, value in info.items()]
-    (folder / "bag-info.txt").write_text("".join(lines), encoding="utf-8")
-    (folder / "manifest-sha256.txt").write_text("".join(f"{one}  {name}\n" for name, one in sorted(sums.items())))
-    tags = ("bagit.txt", "bag-info.txt", "manifest-sha256.txt")
-    (folder / "tagmanifest-sha256.txt").write_text("".join(f"{_sha256(folder / one)}  {one}\n" for one in sorted(tags)))
+def _written(
+    folder: Path, name: str, items: Iterator[Item], about: About, sidecar: Sidecar
+) -> tuple[Counter[str], Counter[str]]:
+    """Write a table and what describes it; how many items have each licence and language."""
+    licences, languages = _table(folder / name, items)
+    text = croissant(about, licences, name, (folder / name).stat().st_size, sha256_of(folder / name))
+    (folder / CROISSANT).write_bytes(text.encode())
+    if sidecar is not None:
+        sidecar(folder / name)
+    return licences, languages
 
 
-def _table(path: Path, items: Iterator[Item]) -> Counter[str]:
-    """Write items as Parquet with checksums of its pages; how many have each licence."""
+def _table(path: Path, items: Iterator[Item]) -> tuple[Counter[str], Counter[str]]:
+    """Write items as Parquet with checksums of its pages; how many have each licence, and each language."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     kinds = {"content": pa.binary(), "certified": pa.bool_(), "entry": pa.int64()}
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
-    counts: Counter[str] = Counter()
+    licences: Counter[str] = Counter()
+    languages: Counter[str] = Counter()
     rows: list[dict[str, Any]] = []
     with pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as writer:
         for item in items:
-            counts[item.record["licence"]] += 1
+            licences[item.record["licence"]] += 1
+            languages[item.record.get("language", "")] += 1
             rows.append(_row(item))
             if len(rows) >= ROWS:
                 writer.write_table(pa.Table.from_pylist(rows, schema))
                 rows = []
         if rows:
             writer.write_table(pa.Table.from_pylist(rows, schema))
-    return counts
+    return licences, languages
 
 
 PLAIN = ("licence", "language", "modality", "collected", "dated_by")
@@ -201,51 +139,3 @@ def _listed(data: Path) -> Iterator[dict[str, Any]]:
         names.add(name)
         yield one | {"content": (data.parent / name).read_bytes()}
     unlisted(data.parent, names)
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _croissant(folder: Path, name: str, about: About, licences: Counter[str]) -> None:
-    """Croissant 1.0 (MLCommons, 2024): what is in the file, for tools and search engines."""
-    types = {"certified": "sc:Boolean", "entry": "sc:Integer"}
-    fields = [
-        {
-            "@type": "cr:Field", "@id": f"items/{column}", "name": column, "description": what,
-            "dataType": types.get(column, "sc:Text"),
-            "source": {"fileObject": {"@id": "data"}, "extract": {"column": column}},
-        }
-        for column, what in COLUMNS.items()
-        if column != "content"
-    ]  # fmt: skip
-    file = {
-        "@type": "cr:FileObject", "@id": "data", "name": "data", "contentUrl": name, "encodingFormat": "application/x-parquet",
-        "contentSize": f"{(folder / name).stat().st_size} B", "sha256": _sha256(folder / name),
-    }  # fmt: skip
-    found = {
-        "@context": _CONTEXT, "@type": "sc:Dataset", "conformsTo": "http://mlcommons.org/croissant/1.0", "name": about.name,
-        "description": about.description, "identifier": about.origin, "version": f"{about.head.size}.0.0",
-        "datePublished": about.head.time[:10], "url": f"urn:sha256:{about.origin}",
-        "license": [f"https://spdx.org/licenses/{one}.html" if " " not in one and not one.startswith("LicenseRef") else one for one in sorted(licences)],
-        "creator": [{"@type": "sc:Organization", "name": one} for one in about.issuers],
-        "citeAs": f"{', '.join(about.issuers)}: {about.name}, archive {about.origin}, {about.head.size} entries, {about.head.time}.",
-        "distribution": [file],
-        "recordSet": [{"@type": "cr:RecordSet", "@id": "items", "name": "items", "key": {"@id": "items/id"}, "field": fields}],
-    }  # fmt: skip
-    (folder / "croissant.json").write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
-
-
-_CONTEXT = {
-    "@language": "en", "@vocab": "https://schema.org/", "citeAs": "cr:citeAs", "column": "cr:column",
-    "conformsTo": "dct:conformsTo", "cr": "http://mlcommons.org/croissant/", "rai": "http://mlcommons.org/croissant/RAI/",
-    "data": {"@id": "cr:data", "@type": "@json"}, "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "dct": "http://purl.org/dc/terms/", "examples": {"@id": "cr:examples", "@type": "@json"}, "extract": "cr:extract",
-    "field": "cr:field", "fileProperty": "cr:fileProperty", "fileObject": "cr:fileObject", "fileSet": "cr:fileSet",
-    "format": "cr:format", "includes": "cr:includes", "isLiveDataset": "cr:isLiveDataset", "jsonPath": "cr:jsonPath",
-    "key": "cr:key", "md5": "cr:md5", "parentField": "cr:parentField", "path": "cr:path", "recordSet": "cr:recordSet",
-    "references": "cr:references", "regex": "cr:regex", "samplingRate": "cr:samplingRate",
-    "equivalentProperty": "cr:equivalentProperty", "repeated": "cr:repeated", "replace": "cr:replace", "sc": "https://schema.org/",
-    "separator": "cr:separator", "source": "cr:source", "subField": "cr:subField", "transform": "cr:transform",
-}  # fmt: skip

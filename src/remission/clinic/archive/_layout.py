@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,10 @@ CONFIGS = (
 )  # fmt: skip
 SIDECAR = ".c2pa"
 _ITEM = re.compile(r"items/[0-9a-f]{64}\.(txt|bin)")
-_OTHER_KEY = re.compile(r"(?!configs\b|data_files\b|data_dir\b)[a-z_]+:( .*)?|\s*- .*")
+#: `.git` is a file in a second working tree; the rest is what `hf download --local-dir` keeps.
+_BYSTANDER = re.compile(
+    r"\.git|\.gitattributes|\.cache/huggingface/(\.gitignore|CACHEDIR\.TAG|download/.+\.(metadata|lock))"
+)
 
 
 @dataclass(frozen=True)
@@ -55,18 +60,18 @@ def data_of(folder: Path) -> Path:
     """The one file with the rows of an export: a table, or the list of a bag.
 
     Raises:
-        DataError: no export. VerificationError: files that its layout does not have, or a card that points elsewhere.
+        DataError: no export. VerificationError: files that its layout does not have, or lacks, and whatever is no plain file.
     """
     held = _held(folder)
     if "bagit.txt" in held:
-        data, allowed = "data/items.jsonl", {*BAG, *(f"data/{name}" for name in ("items.jsonl", *BESIDE[:2]))}
+        data, whole = "data/items.jsonl", {*BAG, *(f"data/{name}" for name in ("items.jsonl", *BESIDE[:2]))}
     elif SHARD in held:
-        data, allowed = SHARD, {SHARD, "README.md", *BESIDE}
+        data, whole = SHARD, {SHARD, "README.md", *BESIDE}
     else:
-        data, allowed = TABLE, {TABLE, *BESIDE}
+        data, whole = TABLE, {TABLE, *BESIDE}
     if data not in held:
         raise DataError(f"'{folder}' is no export: it holds no data of one.")
-    more = {name for name in held if name not in allowed}
+    more = held - whole
     if data.endswith(".jsonl"):
         more = {name for name in more if not is_item(name.removeprefix("data/").removesuffix(SIDECAR))}
     else:
@@ -76,8 +81,10 @@ def data_of(folder: Path) -> Path:
             f"'{folder}' holds what no proof speaks of: '{min(more)}'{f' and {len(more) - 1} more' if len(more) > 1 else ''}. Take it "
             "out, or export again."
         )
-    if data == SHARD and "README.md" in held:
-        _card(folder / "README.md")
+    if whole - held:
+        raise VerificationError(
+            f"'{folder}' lacks '{min(whole - held)}', which every export of this kind has. Export again."
+        )
     return folder / data
 
 
@@ -94,24 +101,31 @@ def unlisted(folder: Path, listed: set[str]) -> None:
             raise VerificationError(f"The file '{name}' of the bag is no item of its list.")
 
 
+def sha256_of(path: Path) -> str:
+    """The hash of a file, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _held(folder: Path) -> set[str]:
-    """All files, and links to folders, but for those that are hidden at the top, as of git, which readers of data pass over."""
+    """All files, but for what git and downloads from a hub leave at the top and no reader of data looks at.
+
+    Raises:
+        VerificationError: a link, a pipe, anything else that is no plain file.
+    """
     found = set()
     for place, folders, files in os.walk(folder):
         inner = Path(place).relative_to(folder)
-        links = [name for name in folders if (Path(place) / name).is_symlink()]
-        if inner == Path():
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            files = [name for name in files if not name.startswith(".")]
-        found |= {(inner / name).as_posix() for name in (*files, *links)}
-    return found
-
-
-def _card(path: Path) -> None:
-    lines = path.read_text(encoding="utf-8").split("\n")
-    end = lines.index("---", 1) if lines[0] == "---" and "---" in lines[1:] else 0
-    start = lines.index(CONFIGS[0]) if CONFIGS[0] in lines[:end] else end
-    others = [*lines[1:start], *lines[start + len(CONFIGS) : end]]
-    sound = tuple(lines[start : start + len(CONFIGS)]) == CONFIGS and all(map(_OTHER_KEY.fullmatch, others))
-    if not sound:
-        raise VerificationError(f"The card '{path.name}' does not name the data that the proofs are of.")
+        for name in (*files, *folders):
+            mode = (Path(place) / name).lstat().st_mode
+            if stat.S_ISLNK(mode):
+                raise VerificationError(
+                    f"'{inner / name}' of '{folder}' is a link, and may lead to other data tomorrow. Copy the folder with what its links "
+                    "lead to (cp -rL), then check the copy."
+                )
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                raise VerificationError(f"'{inner / name}' of '{folder}' is no file. Take it out.")
+        if inner == Path() and ".git" in folders:
+            folders.remove(".git")
+        found |= {(inner / name).as_posix() for name in files}
+    return {name for name in found if _BYSTANDER.fullmatch(name) is None}
