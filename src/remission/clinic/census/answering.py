@@ -103,7 +103,7 @@ def answer(kept: Kept, calibrated: Calibrated, wish: Wish | None = None, samplin
     once.usable = view.usable & kept.first
     placebo = shares.placebo_of(once, early, wish)
     rows = [_row(view, wish, kept, WHOLE, kept.first, placebo, sampling)]
-    for name, part in _by_stratum(kept):
+    for name, part in by_stratum(kept):
         rows.append(
             _row(KeptView(calibrated, part), wish, part, name, np.ones(part.score.size, bool), placebo, sampling)
         )
@@ -118,7 +118,7 @@ def answer(kept: Kept, calibrated: Calibrated, wish: Wish | None = None, samplin
     return Answer(tuple(rows), checks, tuple(_warnings(rows[0], placebo, wish, whole, sampling)))
 
 
-def _by_stratum(kept: Kept) -> Iterator[tuple[str, Kept]]:
+def by_stratum(kept: Kept) -> Iterator[tuple[str, Kept]]:
     """The documents of each stratum, by name; put in order once, for there may be very many strata."""
     order = np.argsort(kept.stratum, kind="stable")
     ends = np.searchsorted(kept.stratum[order], np.arange(len(kept.strata) + 1))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from remission.calibration.moments import Mean
+from remission.calibration.skewness import Shape, freedom
 from remission.clinic.curation._mixture import Mixture
 from remission.clinic.curation._moments import mean_weight
 from remission.clinic.curation.cells import Kind
@@ -16,6 +17,7 @@ from remission.numerics.arrays import Floats
 
 _STEPS = 400
 _NEWTON = 6
+_SHAPES = 3  # rounds between an end and the shape of the noise there
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,20 +69,49 @@ class Seen:
             out[:, 0, 2] = out[:, 2, 0] = with_eta * np.sqrt(out[:, 2, 2])
         return out
 
-    def influence(self, gradient: Floats) -> tuple[Floats, Floats]:
-        """What each unit of the calibration, humans and synthetic items, adds to a quantity with that gradient (3,)."""
-        m, pi = self.mixture, self.mixture.clipped
+    def influence(self, gradient: Floats, pi: float) -> tuple[Floats, Floats]:
+        """What each unit of the calibration, humans and synthetic items, adds to a quantity with that gradient (3,) at a share."""
+        m = self.mixture
         pull = gradient[0] / m.gap if m.gap else 0.0
-        synthetic, human = self.kind.synthetic, self.kind.human
-        assert synthetic is not None
         of_human = -pull * (1 - pi) * (m.g_human - m.human.value) + gradient[2] * (self.weights[1] - self.eta.value)
         of_synthetic = -pull * pi * (m.g_synthetic - m.synthetic.value) + gradient[1] * (
             self.weights[0] - self.sigma.value
         )
+        return self._totals(of_human, of_synthetic)
+
+    def _totals(self, of_human: Floats, of_synthetic: Floats) -> tuple[Floats, Floats]:
+        synthetic, human = self.kind.synthetic, self.kind.human
+        assert synthetic is not None
         return (
             np.bincount(human.units, human.weight / human.weight.sum() * of_human).astype(float),
             np.bincount(synthetic.units, synthetic.weight / synthetic.weight.sum() * of_synthetic).astype(float),
         )
+
+    def shape(self, gradient: Floats, at: Floats) -> Shape:
+        """Of the noise of a quantity with that gradient (3,) where the point really is (3,).
+
+        The variance of the share is that of the calibration items at hand, and what chance does to their mean it does to that, too;
+        the variances of mean weights are those of the tested ones.
+        """
+        m, pi = self.mixture, float(at[0])
+        variance = float(gradient @ self.covariance(at[None, :])[0] @ gradient)
+        if not m.gap or not 0 < variance < math.inf:
+            return Shape()
+        own = self.influence(gradient, pi)
+        of_share = self.influence(np.array([gradient[0], 0.0, 0.0]), pi)
+        h, s = m.human, m.synthetic
+        c, square, cube = ((1 - pi) * getattr(h, one) + pi * getattr(s, one) for one in ("value", "square", "cube"))
+        pull = gradient[0] / m.gap
+        squares = self._totals(
+            *((g - c) ** 2 - (one.square - 2 * c * one.value + c**2) for g, one in ((m.g_human, h), (m.g_synthetic, s)))
+        )
+        mix = sum(part * float(z @ y) for part, z, y in zip((1 - pi, pi), own, squares, strict=True)) * pull**2
+        calibration = sum(float(z @ y**2) for z, y in zip(own, of_share, strict=True))
+        third = sum(float(z @ (z * z)) for z in own) + pull**3 * (cube - 3 * c * square + 2 * c**3) / m.size**2
+        known = [float(z @ z) for z in own]
+        rest = max(variance - sum(known), 0.0)
+        worth = freedom([(known[0], h.freedom), (known[1], s.freedom), (rest, max(m.size - 1, 1.0))])
+        return Shape(third / variance**1.5, (calibration + mix / m.size) / variance**1.5, worth)
 
 
 def _correlation(units: np.ndarray, weight: Floats, a: Floats, b: Floats) -> float:
@@ -151,7 +182,7 @@ class Part:
         low: end, within 0 .. 1.
         high: likewise.
         error: standard error of the value where it is.
-        quantile: the errors that the interval reaches.
+        quantiles: the errors that the interval reaches down and up.
         influence: of the units of both calibration samples, unscaled by resampling factors.
     """
 
@@ -159,36 +190,45 @@ class Part:
     low: float
     high: float
     error: float
-    quantile: float
+    quantiles: tuple[float, float]
     influence: tuple[Floats, Floats]
 
 
-def inverted(seen: Seen, quantity: Quantity, level: float) -> Part:
+def inverted(seen: Seen, quantity: Quantity, level: float, high: float | None = None) -> Part:
     """All values in 0 .. 1 that a test does not reject.
 
-    The test of a value: the squared distance of (pi, sigma, eta) from the nearest point that has it, in units of their covariance
-    at that point, is at most the squared quantile (times the misfit). At the nearest point, so that it holds where few items
-    are kept, where few are dropped, and where the share is near 0.
+    The test of a value: the distance of (pi, sigma, eta) from the nearest point that has it, in units of their covariance
+    at that point, is at most the quantile (times the root of the misfit). At the nearest point, so that it holds where few items
+    are kept, where few are dropped, and where the share is near 0. The quantile is that of Student with the degrees of freedom
+    of unequal units, corrected for skewness, as `matched` has it. The high end may have a level of its own.
     """
-    from scipy.special import stdtrit
-
-    m = seen.mixture
-    units = min(m.human.units, m.synthetic.units, max(int(m.size), 2))
-    quantile = float(stdtrit(max(units - 1, 1), 0.5 + level / 2)) * math.sqrt(m.factor)
     value = quantity.value(seen.point)
     middle = min(max(value, 0.0), 1.0)
     # the last points are as fine as the interval is narrow: ends are interpolated in the distance, which is nearly linear
     steps = np.linspace(0.0, 1.0, _STEPS)
     values = np.unique(np.concatenate([middle * (1 - steps**2), middle + (1 - middle) * steps**2]))
-    distance = np.sqrt(_squared_distance(seen, quantity, values))
-    low, high = (0.0 if end < 1e-12 else end for end in _ends(values, distance, middle, quantile))
+    squared, nearest = squared_distance(seen, quantity, values)
+    distance, root = np.sqrt(squared), math.sqrt(seen.mixture.factor)
+    ends, quantiles = [], []
+    for upper in (True, False):  # the estimate lies above the low end, below the high one
+        end, quantile = middle, 0.0
+        for _ in range(_SHAPES):
+            place = int(np.argmin(np.abs(values - end)))
+            shape = seen.shape(
+                quantity.gradient(nearest[place : place + 1], values[place : place + 1])[0], nearest[place]
+            )
+            quantile = shape.reach(level if upper or high is None else high, upper) * root
+            end = _ends(values, distance, middle, quantile)[0 if upper else 1]
+        ends.append(0.0 if end < 1e-12 else end)
+        quantiles.append(quantile)
     slope = quantity.slope(seen.point)
-    at = np.clip(seen.point, 0.0, 1.0)[None, :]
-    error = math.sqrt(max(float(slope @ seen.covariance(at)[0] @ slope), 0.0))
-    return Part(value, low, high, error, quantile, seen.influence(slope))
+    at = np.clip(seen.point, 0.0, 1.0)
+    error = math.sqrt(max(float(slope @ seen.covariance(at[None, :])[0] @ slope), 0.0))
+    return Part(value, ends[0], ends[1], error, (quantiles[0], quantiles[1]), seen.influence(slope, float(at[0])))
 
 
-def _squared_distance(seen: Seen, quantity: Quantity, values: Floats) -> Floats:
+def squared_distance(seen: Seen, quantity: Quantity, values: Floats) -> tuple[Floats, Floats]:
+    """Of the point from each value (n,), with the nearest point that has it (n, 3)."""
     point = np.broadcast_to(seen.point, (values.size, 3))
     start = np.clip(seen.point, 0.0, 1.0)
     if seen.selects:  # off 0 and 1, where a mean weight would have no variance to begin with
@@ -203,7 +243,7 @@ def _squared_distance(seen: Seen, quantity: Quantity, values: Floats) -> Floats:
         variance = np.maximum((gradient * move).sum(axis=1), 1e-300)
         squared = gap**2 / variance
         at = np.clip(point - move * (gap / variance)[:, None], 0.0, 1.0)
-    return np.where(np.abs(quantity.equation(point, values)) < 1e-15, 0.0, squared)
+    return np.where(np.abs(quantity.equation(point, values)) < 1e-15, 0.0, squared), at
 
 
 def _ends(values: Floats, distance: Floats, middle: float, quantile: float) -> tuple[float, float]:
@@ -251,7 +291,7 @@ def combined(parts: Sequence[tuple[float, str, Part]]) -> tuple[float, float, fl
 
 def _reach(part: Part, low: bool) -> float:
     """From the value to an end; where that is cut, as far as the standard error says."""
-    wide = part.quantile * part.error
+    wide = part.quantiles[0 if low else 1] * part.error
     if low:
         return part.value - part.low if part.low > 0 else max(part.value, wide)
     return part.high - part.value if 0 < part.high < 1 else max(min(1.0, part.high) - part.value, wide)

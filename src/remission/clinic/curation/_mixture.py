@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -79,22 +79,21 @@ def mixture(cell: Cell, kind: Kind) -> Mixture:
     weight = cell.counts / cell.n
     ratios = [kind.ratio(scores) for scores in (cell.values, kind.human.scores, kind.synthetic.scores)]
     sizes = [cell.size, *(float(sample.units.max() + 1) for sample in samples)]
-    share = 0.5
+    masses = [sample.weight / sample.weight.sum() for sample in samples]
+    share, new = 0.5, 0.5
     for _ in range(_ROUNDS):
         at = min(max(share, _FLOOR), 1 - _FLOOR)
         t, h, s = (_weighing(ratio, at, sizes) for ratio in ratios)
-        human, synthetic = mean(samples[0], h), mean(samples[1], s)
-        found = Mixture(0.5, float(weight @ t), human, synthetic, h, s, cell.size, 1.0)
-        if not found.gap:
-            return found
-        new = (found.target - human.value) / found.gap
+        human, synthetic = float(masses[0] @ h), float(masses[1] @ s)
+        if synthetic - human <= 0:
+            break
+        new = (float(weight @ t) - human) / (synthetic - human)
         done = abs(min(max(new, 0.0), 1.0) - share) < 1e-6
         share = min(max(new, 0.0), 1.0)
         if done:
             break
-    return Mixture(
-        new, found.target, human, synthetic, h, s, cell.size, misfit(_scored(cell, kind), share).factor
-    )  # fmt: skip
+    found = Mixture(new, float(weight @ t), mean(samples[0], h), mean(samples[1], s), h, s, cell.size, 1.0)
+    return replace(found, factor=misfit(_scored(cell, kind), share).factor) if found.gap else replace(found, share=0.5)
 
 
 def _weighing(ratio: Floats, share: float, sizes: list[float]) -> Floats:

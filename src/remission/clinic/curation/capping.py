@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from remission.clinic.curation._evidence import ENOUGH, Tilt, errors, likeliest
 from remission.clinic.curation._mixture import Mixture, mixture
 from remission.clinic.curation._moments import lower_end, upper_end
 from remission.clinic.curation.cells import Cell, Kind, kinds
 from remission.clinic.curation.rules import Rule, Rules
 from remission.errors import SpecError
-from remission.numerics.arrays import Floats
+from remission.numerics.arrays import Floats, Integers
 
 _LEAST = 25  # calibration humans (units) in what is kept: in a tail with fewer, the cleanest cut is the luckiest one
 _CUTS = 200  # tried of a cell of which only bounds are known
@@ -24,9 +25,16 @@ def cap(cells: Sequence[Cell], cap: float = 0.1) -> Rules:
     Documents go in the order of their posterior P(synthetic | score) over all kinds of the stratum, which within a kind is the
     order of the score. After a drop that leaves the calibration shares eta of humans and sigma of synthetic items,
     pi sigma / (pi sigma + (1 - pi) eta) of the kept are expected to be synthetic, put together over kinds by kept documents; pi is
-    estimated from the cell as ``residual`` does. Of the k synthetic units, K that are kept count as K + 1 + sqrt(K) of k + 1, as a
-    conformal p-value counts and a standard error more, and at least 25 calibration humans (units) must be among what is
-    kept: of ever smaller tails one looks clean by chance. So what is left tends to be a little below the cap.
+    estimated from the cell as ``residual`` does. A cut must keep to the cap
+
+    - by the synthetic units that it keeps: K of k count as K + 1 + sqrt(K) of k + 1, as a conformal p-value counts and a standard error
+      more, and at least 25 calibration humans (units) must be among what is kept;
+    - by the density ratio, which is smooth where few items are left, within the errors of pi and of the ratio.
+
+    Of ever smaller tails one looks clean by chance. So a stratum is kept only if some cut keeps to the cap by 1.28 standard errors of
+    the second kind: where none does, chance shows that in one stratum of ten at most. The cut is then the one that keeps
+    most and that keeps to the cap by maximum likelihood given that the stratum is kept, so evidence that is barely enough takes a
+    cut far below the cap, and evidence in plenty one at it.
 
     A kind of which only bounds are known must keep to the cap by itself and at its worst: with the high end of the share,
     the lowest eta and the most kept that chance allows. Where the high end is 1, that cannot be reached.
@@ -38,7 +46,8 @@ def cap(cells: Sequence[Cell], cap: float = 0.1) -> Rules:
         cap: largest expected synthetic share, between 0 and 1.
 
     Returns:
-        Rules with ``facts``: ``cap``, ``dropped_whole`` (names of strata).
+        Rules with ``facts``: ``cap``, ``dropped_whole`` (names of strata), ``excess``: of each stratum that is kept on evidence,
+        what that had above what is enough, in standard errors; ``residual`` takes it into account.
 
     Raises:
         SpecError: ``cap`` outside 0 .. 1.
@@ -46,19 +55,30 @@ def cap(cells: Sequence[Cell], cap: float = 0.1) -> Rules:
     if not 0 < cap < 1:
         raise SpecError(f"cap must lie between 0 and 1. Got {cap:g}. Try 0.1.")
     known = kinds(cells)
+    tilts = {name: Tilt.of(kind) for name, kind in known.items() if kind.synthetic is not None}
+    own: dict[str, list[Cell]] = {}
+    for cell in cells:
+        own.setdefault(cell.stratum, []).append(cell)
     limits: dict[tuple[str, str], float] = {}
-    for stratum in dict.fromkeys(cell.stratum for cell in cells):
-        own = [cell for cell in cells if cell.stratum == stratum]
-        estimated = [cell for cell in own if cell.known]
-        limits |= _of_stratum(estimated, known, cap) if estimated else {}
-        limits |= {(cell.stratum, cell.kind): _of_bounds(cell, known[cell.kind], cap) for cell in own if not cell.known}
-    rules = tuple(_rule(cell, limits[cell.stratum, cell.kind], cap) for cell in cells)
+    excess: dict[str, float] = {}
+    for stratum, those in own.items():
+        estimated = [cell for cell in those if cell.known]
+        if estimated:
+            found, excess[stratum] = _of_stratum(estimated, known, tilts, cap)
+            limits |= found
+        limits |= {
+            (cell.stratum, cell.kind): _of_bounds(cell, known[cell.kind], cap) for cell in those if not cell.known
+        }
+    rules = tuple(
+        _rule(cell, limits[cell.stratum, cell.kind], cap, excess.get(cell.stratum, -math.inf)) for cell in cells
+    )
     whole = sorted({rule.stratum for rule in rules} - {rule.stratum for rule in rules if not rule.drops_all})
     notes = tuple(f"{rule.stratum}, {rule.kind}: dropped whole. {rule.reason}." for rule in rules if rule.drops_all)
-    return Rules("cap", rules, {"cap": cap, "dropped_whole": whole}, notes)
+    kept = {stratum: one for stratum, one in excess.items() if one >= 0}
+    return Rules("cap", rules, {"cap": cap, "dropped_whole": whole, "excess": kept}, notes)
 
 
-def _rule(cell: Cell, limit: float, cap: float) -> Rule:
+def _rule(cell: Cell, limit: float, cap: float, excess: float) -> Rule:
     """Scores above the limit are dropped; all of them at minus infinity."""
     top = float(cell.values[-1])
     if limit >= top:
@@ -67,16 +87,21 @@ def _rule(cell: Cell, limit: float, cap: float) -> Rule:
         reason = f"cap: among the most suspicious of its stratum, of which at most {100 * cap:g} % may be synthetic"
         return Rule(cell.stratum, cell.kind, "cap", (limit,), (1.0, 0.0), reason)
     why = "" if cell.known else f"; only bounds are known, and up to {100 * cell.share.high:.0f} % may be synthetic"
+    if cell.known and excess > -math.inf:
+        why = f" surely enough (by {ENOUGH + excess:.1f} standard errors of the calibration where {ENOUGH:.1f} are needed)"
     reason = f"cap: {100 * cap:g} % synthetic or less cannot be reached in its stratum{why}"
     return Rule(cell.stratum, cell.kind, "cap", (), (0.0,), reason)
 
 
-def _of_stratum(cells: Sequence[Cell], known: dict[str, Kind], cap: float) -> dict[tuple[str, str], float]:
-    """The limit of each kind: the first common cut of the posterior that keeps to the cap."""
+def _of_stratum(
+    cells: Sequence[Cell], known: dict[str, Kind], tilts: dict[str, Tilt], cap: float
+) -> tuple[dict[tuple[str, str], float], float]:
+    """The limit of each kind at the common cut of the posterior that is taken, and the evidence above what is enough."""
     mixtures = [mixture(cell, known[cell.kind]) for cell in cells]
     order = [_posteriors(cell, known[cell.kind], one.clipped) for cell, one in zip(cells, mixtures, strict=True)]
     cuts = np.unique(np.concatenate(order))[::-1]  # kept: posterior at most the cut
     synthetic, kept, humans = (np.zeros(cuts.size) for _ in range(3))
+    parts: list[tuple[Cell, Mixture, Tilt, Floats]] = []
     for cell, one, posterior in zip(cells, mixtures, order, strict=True):
         below = np.searchsorted(posterior, cuts, "right")  # bins kept at each cut
         number = np.concatenate([[0.0], np.cumsum(cell.counts)])[below]
@@ -85,13 +110,27 @@ def _of_stratum(cells: Sequence[Cell], known: dict[str, Kind], cap: float) -> di
         kept += number
         human = known[cell.kind].human
         humans += one.human.units * _below(human.scores, human.weight, limits)
+        parts.append((cell, one, tilts[cell.kind], limits))
     seen = humans >= min(_LEAST, humans[0]) - 1e-9
-    reached = np.flatnonzero((kept > 0) & seen & (synthetic <= cap * kept))
+    counted = np.flatnonzero((kept > 0) & seen & (synthetic <= cap * kept))
+    taken, excess = _taken(counted, errors(parts, cap))
     out = {}
     for cell, posterior in zip(cells, order, strict=True):
-        bins = int(np.searchsorted(posterior, cuts[reached[0]], "right")) if reached.size else 0
+        bins = int(np.searchsorted(posterior, cuts[taken], "right")) if taken is not None else 0
         out[cell.stratum, cell.kind] = float(cell.values[bins - 1]) if bins else -math.inf
-    return out
+    return out, excess
+
+
+def _taken(counted: Integers, surely: Floats) -> tuple[int | None, float]:
+    """Which of the cuts that keep to the cap as counted is taken, the largest being the first, and the excess of the evidence."""
+    if not counted.size:
+        return None, -math.inf
+    most = float(surely[counted].max())
+    excess = round(most - ENOUGH, 2)
+    if excess < 0:
+        return None, excess
+    enough = min(likeliest(excess), most)
+    return int(counted[surely[counted] >= enough][0]), excess
 
 
 def _posteriors(cell: Cell, kind: Kind, share: float) -> Floats:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from remission.calibration.calibrated import Calibrated
-from remission.clinic.census.answering import KeptView
+from remission.clinic.census.answering import KeptView, by_stratum
 from remission.clinic.census.asking import Finding
 from remission.clinic.census.grouping import FIRST
 from remission.clinic.census.kept import ARCHIVED, DECLARED, MARKED, OPEN, WHOLE, Marking, Source, read_part
@@ -90,13 +90,13 @@ def _shares(finding: Finding, calibrated: Calibrated) -> dict[str, Estimate]:
     In the census a stratum holds every content that it has; here it holds those that come first in it, for of copies in other
     strata one is kept. Where that differs, the share is that of the latter.
     """
-    kept = finding.kept
     found = {row.stratum: getattr(row, "detected", None) or row.share for row in finding.answer.rows}
-    view = KeptView(calibrated, kept)
-    for code in np.unique(kept.stratum[~kept.first]).tolist():
-        chosen = (kept.stratum == code) & kept.first & (kept.known == OPEN)
+    for name, part in by_stratum(finding.kept):
+        if part.first.all():
+            continue
+        view, chosen = KeptView(calibrated, part), part.first & (part.known == OPEN)
         if (chosen & view.usable).any():
-            found[kept.strata[code]] = row_of(view, finding.question.wish, kept.strata[code], chosen).share
+            found[name] = row_of(view, finding.question.wish, name, chosen).share
     return found
 
 
@@ -135,15 +135,17 @@ def _worth(finding: Finding) -> dict[tuple[str, str], float]:
     Sampling, 1965, for clusters whose members are all alike).
     """
     kept = finding.kept
-    found: dict[tuple[str, str], float] = {}
     chosen = kept.first & (kept.known == OPEN) & np.isfinite(kept.score)
-    cells = kept.stratum * len(kept.kinds) + kept.kind
-    for cell in np.unique(cells[chosen]).tolist():
-        here = chosen & (cells == cell)
-        sizes = np.unique(kept.unit[here], return_counts=True)[1].astype(float)
-        name = kept.strata[cell // len(kept.kinds)], kept.kinds[cell % len(kept.kinds)]
-        found[name] = float(sizes.sum() / (sizes**2).sum())
-    return found
+    cells = (kept.stratum * len(kept.kinds) + kept.kind)[chosen]
+    unit, units = kept.unit[chosen], int(kept.unit.max(initial=0)) + 1
+    # documents of a unit in a cell, then sums of those numbers and of their squares over the units of a cell
+    pairs, times = np.unique(cells * units + unit, return_counts=True)
+    names, place = np.unique(pairs // units, return_inverse=True)
+    worth = np.bincount(place, times) / np.bincount(place, times.astype(float) ** 2)
+    return {
+        (kept.strata[cell // len(kept.kinds)], kept.kinds[cell % len(kept.kinds)]): one
+        for cell, one in zip(names.tolist(), worth.tolist(), strict=True)
+    }
 
 
 def table(counted: Counted) -> dict[str, Any]:
@@ -154,20 +156,25 @@ def table(counted: Counted) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def unjudged_told(counted: Counted, kept: bool, policy: str) -> str:
+    """The warning of documents that nothing is said of, where there are some."""
+    left = counted.unjudged.total()
+    if kept:
+        weight = ", each with weight 1" if policy == "weigh" else ""
+        return (
+            f"{left:,} documents that the detector does not judge are kept{weight}; the shares of judged documents say nothing of "
+            "them. Drop them with --unjudged drop."
+        )
+    return (
+        f"{left:,} documents that the detector does not judge are dropped. Nobody knows how many of them are human; they are not "
+        "among the human documents lost."
+    )
+
+
 def warnings(counted: Counted, kept: int, unjudged: bool, policy: str, marking: Marking | None) -> Iterator[str]:
     """What a reader of the shares must know, of a training set of ``kept`` documents, those not judged among them or not."""
-    left = sum(counted.unjudged.values())
-    if left and unjudged:
-        weight = ", each with weight 1" if policy == "weigh" else ""
-        yield (
-            f"{left:,} documents that the detector does not judge are kept{weight}; the shares say nothing of them. Drop them with "
-            "--unjudged drop."
-        )
-    if left and not unjudged:
-        yield (
-            f"{left:,} documents that the detector does not judge are dropped. Nobody knows how many of them are human; they are not "
-            "among the human documents lost."
-        )
+    if counted.unjudged:
+        yield unjudged_told(counted, unjudged, policy)
     if counted.marked and marking is not None:
         yield (
             f"{counted.marked:,} documents are dropped because they are called watermarked. At most {marking.false:,.1f} of all "

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from remission.clinic.curation._evidence import after_selection
 from remission.clinic.curation._inversion import LOST, RESIDUAL, Part, Seen, combined, inverted
 from remission.clinic.curation._mixture import Mixture, mixture
 from remission.clinic.curation._moments import ENDS, lower_end
@@ -100,7 +101,8 @@ def residual(cells: Sequence[Cell], rules: Rules, level: float = 0.95) -> Residu
     pi is estimated anew from the histogram, as by `matched`; sigma and eta are means over calibration items. The interval is
     all residuals that a test does not reject; it counts the noise of the histogram (``size`` documents), of both calibration
     samples in units, that the same items make pi, sigma and eta err together, and the misfit of the corpus against any mix. Human
-    documents lost, n (1 - pi) (1 - eta), likewise. Rules are taken as given although they were chosen on the same
+    documents lost, n (1 - pi) (1 - eta), likewise. Of a stratum that `cap` kept because the same data spoke for it, the high end is
+    that of a test given as much (``excess`` of the rules). Otherwise rules are taken as given although they were chosen on the same
     data; ``python -m benchmarks.curation_coverage`` measures that intervals hold nevertheless.
 
     **Bounded cells** (no synthetic items, or a share without value, which lies in [low, high]). How many synthetic documents the
@@ -127,10 +129,15 @@ def residual(cells: Sequence[Cell], rules: Rules, level: float = 0.95) -> Residu
     if not 0.5 <= level < 1:
         raise SpecError(f"level must lie between 0.5 and 1. Got {level:g}.")
     known = kinds(cells)
-    found = [_judged(cell, known[cell.kind], rules.rule(cell.stratum, cell.kind), level) for cell in cells]
-    strata = dict.fromkeys(cell.stratum for cell in cells)
-    rows = [_row(ALL, found, level)]
-    rows += [_row(name, [one for one in found if one.cell.stratum == name], level) for name in strata]
+    excess: dict[str, float] = rules.facts.get("excess", {})
+    found = [
+        _judged(cell, known[cell.kind], rules.rule(cell.stratum, cell.kind), level, excess.get(cell.stratum, math.inf))
+        for cell in cells
+    ]
+    strata: dict[str, list[_Judged]] = {}
+    for one in found:
+        strata.setdefault(one.cell.stratum, []).append(one)
+    rows = [_row(ALL, found, level), *(_row(name, own, level) for name, own in strata.items())]
     return Residual(rules.policy, level, tuple(rows))
 
 
@@ -149,7 +156,7 @@ class _Judged:
         return float(self.cell.counts @ self.weights)
 
 
-def _judged(cell: Cell, kind: Kind, rule: Rule, level: float) -> _Judged:
+def _judged(cell: Cell, kind: Kind, rule: Rule, level: float, excess: float) -> _Judged:
     weights = rule.weight(cell.values)
     kept = bool(weights @ cell.counts > 0)
     if not cell.known:
@@ -159,8 +166,9 @@ def _judged(cell: Cell, kind: Kind, rule: Rule, level: float) -> _Judged:
     one: Mixture = mixture(cell, kind)
     ones = Seen.of(one, kind, (np.ones(len(kind.synthetic)), np.ones(len(kind.human))))
     seen = Seen.of(one, kind, (rule.weight(kind.synthetic.scores), rule.weight(kind.human.scores)))
+    high = 1 - 2 * after_selection((1 - level) / 2, excess)
     return _Judged(
-        cell, weights, inverted(ones, RESIDUAL, level), inverted(seen, RESIDUAL, level) if kept else None,
+        cell, weights, inverted(ones, RESIDUAL, level), inverted(seen, RESIDUAL, level, high) if kept else None,
         inverted(seen, LOST, level),
     )  # fmt: skip
 
