@@ -150,7 +150,18 @@ def test_review_from_queue_to_batch(place: Path, capsys: pytest.CaptureFixture[s
             for task in map(json.loads, (place / "queue").read_text().splitlines())
         ]
         (place / f"{who}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in said))
-        words = ("review", "record", "gold", f"{who}.jsonl", "--queue", "queue.key", "--reviewer", who, *key)
+        words = (
+            "review",
+            "record",
+            "gold",
+            f"{who}.jsonl",
+            "--queue",
+            "queue.key",
+            "--reviewer",
+            who,
+            "--partial",
+            *key,
+        )
         assert ask(capsys, *words)["new"] == 36
     status = ask(capsys, "review", "status", "gold", "--per-hour", "10", "--html", "status.html")
     assert status["items"]["certified"] == 20
@@ -224,3 +235,90 @@ def test_bad_input_is_one_message(place: Path, capsys: pytest.CaptureFixture[str
 def test_a_deep_file_is_no_proof(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (place / "proof.json").write_text("[" * 200_000)
     assert "is no proof" in refused(capsys, "check", "proof.json")
+
+
+def test_a_key_is_left_only_where_something_came_of_it(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "printable" in refused(capsys, "init", "new", "--key", "new.key", "--name", "a\nb")
+    assert "not the one that signs" in refused(capsys, "amend", "gold", "letter-1", "--set", "rights=x", "--reason", "y", "--key",
+                                               made_key(place, capsys))  # fmt: skip
+    assert "not the one that signs" in refused(capsys, "rotate", "gold", "--key", "other.key", "--new-key", "new.key")
+    with monkeypatch.context() as patch:
+        patch.setattr("remission.clinic.archive.writing.Writer._write", full)
+        assert "No space left" in refused(capsys, "init", "new", "--key", "new.key")
+        assert "No space left" in refused(capsys, "rotate", "gold", "--key", "gold.key", "--new-key", "new.key")
+    assert not (place / "new.key").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr("remission.clinic.archive.writing.Writer._finish", full)  # when the hand-over counts already
+        refused(capsys, "rotate", "gold", "--key", "gold.key", "--new-key", "new.key")
+    assert (place / "new.key").exists()
+    ask(capsys, "amend", "gold", "letter-1", "--set", "rights=x", "--reason", "y", "--key", "new.key")
+    assert ask(capsys, "verify", "gold")["ok"]
+
+
+def made_key(place: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    ask(capsys, "init", "other", "--key", "other.key")
+    return "other.key"
+
+
+def full(*ignored: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_an_interrupted_beginning_is_told_from_a_full_folder(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("remission.clinic.archive.writing.Writer._write", full)
+        refused(capsys, "init", "new", "--key", "new.key")
+    assert "remove it, and run the command again" in refused(capsys, "init", "new", "--key", "new.key")
+    (place / "new" / "log" / "thesis.txt").write_text("years of work")
+    for folder in ("new", "gold"):
+        assert "remove" not in refused(capsys, "init", folder, "--key", "new.key")
+    assert not (place / "new.key").exists()
+
+
+def test_an_origin_that_is_none_is_bad_input(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    origin = ask(capsys, "verify", "gold")["origin"]
+    ask(capsys, "prove", "gold", "letter-3", "-o", "proof.json")
+    ask(capsys, "export", "gold", "-o", "out")
+    for words in (["verify", "gold"], ["check", "proof.json"], ["check", "out"]):
+        assert ask(capsys, *words, "--origin", origin.upper())["ok"]
+        for wrong in (origin[:16], "letters", origin + "00"):
+            assert "64 hexadecimal digits" in refused(capsys, *words, "--origin", wrong)
+
+
+def test_brackets_are_no_markup(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("[/red]x[bold]", "[bold]", ":smile:"):
+        (place / "odd.jsonl").write_text(json.dumps({"id": name, "text": f"text of {name}"}))
+        ask(capsys, "add", "gold", "odd.jsonl", "--about", "about.toml", "--key", "gold.key")
+        for words in (["show", "gold", name], ["log", "gold", "--item", name]):
+            assert command_line(["archive", *words]) == 0
+            assert name in capsys.readouterr().out
+    from remission.cli import _output
+
+    _output.table("", ["n [/x]"], [["[/y]"]])
+    shown = capsys.readouterr().out
+    assert "n [/x]" in shown
+    assert "[/y]" in shown
+
+
+def test_numbers_that_cannot_be_signed_are_located(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        '{"id": "letter-1", "name": "d", "version": "1"}',
+        f'{{"id": "letter-2", "name": "d", "version": {2**53 + 1}}}',
+    ]
+    (place / "found.jsonl").write_text("\n".join(rows))
+    told = refused(capsys, "evidence", "gold", "found.jsonl", "--key", "gold.key")
+    assert "'found.jsonl', line 2 ('letter-2')" in told
+    assert "Nothing was added" in told
+    assert ask(capsys, "verify", "gold")["checkpoint"]["size"] == 22
+
+
+def test_exports_with_pipes_are_refused_at_once(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ask(capsys, "export", "gold", "-o", "out")
+    (place / "out" / "data.parquet").unlink()
+    os.mkfifo(place / "out" / "data.parquet")
+    assert command_line(["archive", "check", "out"]) == 1
+    assert "is no file" in capsys.readouterr().err

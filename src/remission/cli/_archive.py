@@ -77,8 +77,21 @@ def evidence_rows(file: Path, kind: str, fixed: dict[str, str]) -> list[tuple[st
         for name in ("score", "p"):
             if name in given:
                 given[name] = _number(given[name], file, line)
-        found.append((str(row["id"]), {"kind": kind} | fixed | given))
+        found.append(
+            (str(row["id"]), _sayable({"kind": kind} | fixed | given, f"'{file}', line {line} ('{row['id']}')"))
+        )
     return found
+
+
+def _sayable(one: dict[str, Any], where: str) -> dict[str, Any]:
+    """Evidence that can be signed: JSON has no spelling for whole numbers beyond 2^53 that all readers understand alike."""
+    from remission.gold.canonical import canonical
+
+    try:
+        canonical(one)
+    except DataError as error:
+        raise DataError(f"{where}: {error} Write it as a text, in quotation marks. Nothing was added.") from None
+    return one
 
 
 def _number(given: Any, file: Path, line: int | None) -> float:

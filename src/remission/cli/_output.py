@@ -29,17 +29,18 @@ def _finite(value: Any) -> Any:
 
 
 def table(title: str, columns: list[str], rows: list[list[str]], right: Collection[int] = ()) -> None:
-    """Print a table that fits the terminal."""
+    """Print a table that fits the terminal. Brackets in titles, columns and rows are what they are: no markup."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    head = Text(title, style="bold") if title else None
+    shown = Table(title=head, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for number, column in enumerate(columns):
-        shown.add_column(column, justify="right" if number in right else "left", overflow="fold")
+        shown.add_column(Text(column), justify="right" if number in right else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*map(Text, row))  # plain text: brackets in labels are no markup
+        shown.add_row(*map(Text, row))
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)
@@ -104,7 +105,7 @@ def _bar(label: str) -> Iterator[Callable[[float, float], None]]:
     )
 
     columns = (
-        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("left"),
+        TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("left"),
         TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from remission.cli import _archive as show
+from remission.cli import _archive_keys as keys
 from remission.cli import _detect as fields_
 from remission.cli import _output as out
 from remission.cli._archive import ARCHIVE, BY, JSON, KEY, ORIGIN, PATH, WAIT, opened, signer_of, told
@@ -33,17 +34,14 @@ def command() -> None:
 def init(archive: Path, key: Path, name: str | None, as_json: bool) -> None:
     """Begin an archive in the new folder ARCHIVE. Tell its origin to those who will check it."""
     from remission.clinic.archive.writing import create
-    from remission.gold.signing import new_signer
 
     if archive.resolve() in key.resolve().parents:
         raise click.UsageError(
             "The key lies in the archive: who gets a copy could sign in your name. Keep it elsewhere."
         )
-    made = not key.exists()
-    if made and archive.exists() and (not archive.is_dir() or any(archive.iterdir())):
-        raise click.UsageError(f"'{archive}' is there and not empty. An archive begins in a new folder.")
-    signer = new_signer(key) if made else signer_of(key)
-    found = create(archive, name or archive.resolve().name, signer)
+    keys.new_folder(archive)
+    with keys.key_at(key, archive) as (signer, made):
+        found = create(archive, name or archive.resolve().name, signer)
     content = {"archive": str(archive), "origin": found.origin, "key": signer.key, "key_file": str(key)}
 
     def show_it() -> None:
@@ -271,12 +269,11 @@ def erase(
 def rotate(archive: Path, key: Path, new_key: Path, wait: float, as_json: bool) -> None:
     """Let the old key name the new one. From then on only the new key signs."""
     from remission.clinic.archive.changing import rotate as hand_over
-    from remission.gold.signing import new_signer
 
     show.outside(archive, new_key)
     old = signer_of(key)
-    new = signer_of(new_key) if new_key.exists() else new_signer(new_key)
-    found = hand_over(archive, old, new, wait)
+    with keys.key_at(new_key, archive) as (new, _):
+        found = hand_over(archive, old, new, wait)
     content = show.checkpoint(found) | {"key": new.key}
     told(
         "rotate", content, as_json, lambda: show.show_checkpoint(f"now signed by {new.key[:16]}... ({new_key})", found)
