@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from remission.corpus import _rows
-from remission.corpus._files import expand
+from remission.corpus._files import search
 from remission.corpus.accounting import Accounting
 from remission.documents import Documents
 from remission.errors import DataError, did_you_mean
@@ -79,10 +79,12 @@ def read_documents(
         DataError: a path that does not exist, a field that no row has, or no usable document.
     """
     fields = fields or Fields()
-    files, ignored = expand(paths, "text" if takes == "tokens" else takes)
-    account = Accounting(files=len(files), ignored=ignored)
+    found = search(paths, "text" if takes == "tokens" else takes)
+    account = Accounting(files=len(found.files), ignored=found.ignored)
+    for name, reason in found.refused:
+        account.set_aside(name, None, reason)
     reader = _Reader(fields, takes, account)
-    for file in files:
+    for file in found.files:
         for line, row in _found(file, fields, takes, paragraphs):
             if limit is not None and account.kept >= limit:
                 break

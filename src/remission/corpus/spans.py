@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from remission.corpus._files import TROUBLE, expand, said, suffix
+from remission.corpus._files import LEADS_OUT, TROUBLE, said, search, suffix
 from remission.corpus._results import Results
 from remission.corpus.reading import Takes
 from remission.errors import DataError
@@ -91,12 +91,12 @@ class Span:
 
 @dataclass(frozen=True)
 class Found:
-    """Files of a corpus.
+    r"""Files of a corpus.
 
     Attributes:
         files: those to read, in order.
-        ignored: files of folders that are no documents, and folders of censuses and curations.
-        refused: files that are not read, with the reason.
+        ignored: files of folders that are no documents, links to folders within, and folders of censuses and curations.
+        refused: files and linked folders that are not read, with the reason; bytes of names that are not UTF-8 as ``\xff``.
     """
 
     files: tuple[str, ...]
@@ -105,25 +105,27 @@ class Found:
 
 
 def find(paths: Sequence[str | Path], takes: Takes = "text", output: str | Path | None = None) -> Found:
-    """The files of paths, folders and patterns. In folders, links that lead out of them are refused.
+    """The files of paths, folders and patterns. In folders, links that lead out of them are refused, folders among them.
 
-    Given the folder that is about to be written, it and those of other censuses and curations are left out where they lie
-    inside of folders and patterns: what was made of a corpus is no part of it.
+    Names that are not UTF-8, and links to nothing, are refused too. Given the folder that is about to be written, it and those of
+    other censuses and curations are left out where they lie inside of folders and patterns: what was made of a corpus is no part
+    of it.
 
-    Raises DataError for a path that does not exist or is of no kind that is read.
+    Raises DataError for a path that does not exist or is of no kind that is read, and for a folder that cannot be read.
     """
     results = None if output is None else Results(Path(output))
-    files, ignored = expand(paths, "text" if takes == "tokens" else takes, results)
+    found = search(paths, "text" if takes == "tokens" else takes, results)
     folders = [Path(path).expanduser() for path in paths if Path(path).expanduser().is_dir()]
     roots = [(Path(os.path.abspath(folder)), folder.resolve()) for folder in folders]
-    refused = [
-        (str(file), "a link that leads out of the folder")
-        for file in files
+    out = [
+        (str(file), LEADS_OUT)
+        for file in found.files
         if (holding := [root for named, root in roots if Path(os.path.abspath(file)).is_relative_to(named)])
         and not any(file.resolve().is_relative_to(root) for root in holding)
     ]
-    left_out = {file for file, _ in refused}
-    return Found(tuple(str(file) for file in files if str(file) not in left_out), tuple(ignored), tuple(refused))
+    left_out = {file for file, _ in out}
+    files = tuple(str(file) for file in found.files if str(file) not in left_out)
+    return Found(files, tuple(found.ignored), tuple(dict.fromkeys((*out, *found.refused))))
 
 
 def stamp_of(path: str) -> tuple[int, int]:

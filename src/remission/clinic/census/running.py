@@ -44,6 +44,7 @@ from remission.clinic.census.scoring import Scorer, hash_of
 from remission.clinic.census.tally import MOST_STRATA
 from remission.clinic.census.timings import PartTimes, Pass, grouped, keep_timings, timings_in
 from remission.clinic.census.units import FORMAT, Config, Grouper, Unit, size_of_units
+from remission.corpus._files import is_utf8, shown
 from remission.corpus.spans import SIZE, Found, Span, find, lost_span, stamp_of
 from remission.engines.limits import LATER, Later, Limits, Lost
 from remission.engines.local import supervise
@@ -204,6 +205,8 @@ def kept_of(folder: str | Path, manifest: Manifest, archive: Words | None = None
 
 def _open_folder(folder: Path, config: Config, scorer: Scorer, size: int) -> int:
     """Make the folder, or see that it is that of this census; the bytes of its units."""
+    if not is_utf8(folder.absolute()):
+        raise StoreError(f"'{shown(folder.absolute())}' has a name that is not UTF-8. Choose another folder with -o.")
     given, config = config.size, replace(config, size=config.size or size)
     content = {
         "format": FORMAT, "version": __version__, "config": config.table(), "scorer": scorer.content,
