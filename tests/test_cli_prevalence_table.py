@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -50,3 +51,34 @@ def test_few_strata_are_all_shown(capsys: pytest.CaptureFixture[str]) -> None:
     names, out = shown([row(f"s{k}", 1) for k in range(SHOWN)], capsys)
     assert len(names) == SHOWN + 1
     assert "Not shown" not in out
+
+
+def test_a_reason_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    few = [row(f"s{k}", 5, refused=k > 1) for k in range(7)]
+    _, out = shown(few, capsys)
+    assert "s2, s3, s4 and 2 more: refused: no document could be judged\n" in out
+    assert out.count("could be judged") == 1
+    show_shares(Answer((row("all", 9, refused=True), row("s1", 9, refused=True)), CHECKS, ()))
+    assert "\nall, and 1 of its strata: refused: no document could be judged\n" in capsys.readouterr().out
+    show_shares(Answer((row("all", 9, refused=True),), CHECKS, ()))
+    assert "\nrefused: no document could be judged\n" in capsys.readouterr().out
+
+
+def test_error_rates_have_columns_only_where_they_differ(capsys: pytest.CaptureFixture[str]) -> None:
+    rates = [Estimate(value, value, value, 0.95, "x", 9) for value in (0.01, 0.02)]
+    alike = [replace(row(name, 9), fpr=rates[0]) for name in ("all", "s1")]
+    show_shares(Answer(tuple(alike), CHECKS, ()))
+    out = capsys.readouterr().out
+    assert "error rates of the detector: FPR 1 %, TPR - everywhere" in out
+    assert "not judged       FPR" not in out
+    show_shares(Answer((alike[0], replace(alike[1], fpr=rates[1])), CHECKS, ()))
+    out = capsys.readouterr().out
+    assert "error rates of" not in out
+    assert re.search(r"judged +FPR +TPR", out)
+    assert re.search(r"s1 .* 2 % +-", out)
+
+
+def test_shares_are_as_exact_as_their_intervals(capsys: pytest.CaptureFixture[str]) -> None:
+    share = Estimate(0.0000029, 0.0, 0.133, 0.95, "matched", 33)
+    show_shares(Answer((replace(row("all", 33), share=share),), CHECKS, ()))
+    assert re.search(r"all +0\.0 % +0\.0 to 13\.3 % ", capsys.readouterr().out)

@@ -255,6 +255,11 @@ def test_a_sample_tells_its_rates_and_what_all_would_take() -> None:
     whole, blogs = tables(page)["documents-in-the-corpus"][:2]
     assert [float(whole[name]) for name in ("in the corpus, about", "low", "high")] == [493000, 480000, 506000]
     assert (blogs["low"], blogs["high"]) == ("1200", "NaN")
+    short = {"value": 0.05, "low": 0.01, "high": 0.1, "level": 0.95, "method": "pass", "n": 9}
+    document["sample"]["cost"] |= {"copies": short}
+    assert "in one process: about 3 minutes (0.6 to 6), and" in page_of(document)
+    document["sample"]["cost"] |= {"copies": short | {"value": 0.005, "low": 0.0025, "high": 0.5}}
+    assert "in one process: about 18 seconds (9 to 1800), and" in page_of(document)
     document["sample"]["cost"] |= {"copies": None}
     assert "a time that is not known from this run, and about 2.5 GB of memory. Without that pass it costs" in page_of(
         document

@@ -115,36 +115,57 @@ def _largest(rows: Any) -> tuple[list[Any], list[Any]]:
     return [rows[place] for place in sorted(places)], [row for place, row in enumerate(rows) if place not in places]
 
 
+def _rate(rate: Any) -> str:
+    return "-" if rate is None else show.percent(rate.value)
+
+
+def _show_reasons(rows: Any) -> None:
+    """Why there is no estimate, each reason once."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row.reason:
+            reasons.setdefault((row.verdict, row.reason), []).append(row.stratum)
+    for (verdict, reason), names in reasons.items():
+        strata = [name for name in names if name != "all"]
+        more = f" and {len(strata) - 3:,} more" if len(strata) > 3 else ""
+        where = f"{', '.join(strata[:3])}{more}"
+        if len(strata) < len(names):  # the whole, which goes without saying where it is alone
+            where = f"all, and {len(strata):,} of its strata" if strata else ""
+        click.echo(f"{f'{where}: ' if where else ''}{'only bounds' if verdict == 'bounds' else verdict}: {reason}")
+
+
 def show_shares(answer: Any) -> None:
     """The shares of strata as a table, of the largest where there are many, and what the checks say."""
-    rows: list[list[str]] = []
+    from remission.report.census_rows import Interval, ends, percent
+
     largest, others = _largest(answer.rows)
-    for row in largest:
-        share = row.share
-        shown = "-" if share.value != share.value else show.percent(share.value)
-        ends = "-" if share.low != share.low else f"{show.percent(share.low)} to {show.percent(share.high)}"
-        rows.append(
-            [
-                row.stratum, shown, ends, share.method, f"{row.n:,}", f"{row.n_abstained + row.n_uncalibrated:,}",
-                "-" if row.fpr is None else show.percent(row.fpr.value),
-                "-" if row.tpr is None else show.percent(row.tpr.value),
-            ]
-        )  # fmt: skip
+    rates = [[_rate(row.fpr), _rate(row.tpr)] for row in largest]
+    alike = all(one == rates[0] for one in rates)
+    rows: list[list[str]] = []
+    for row, both in zip(largest, rates, strict=True):
+        share = Interval(row.share.value, row.share.low, row.share.high)
+        value = "-" if share.value != share.value else percent(share.value, share)
+        left = f"{row.n_abstained + row.n_uncalibrated:,}"
+        between = ends(share) if share.known else "-"
+        rows.append([row.stratum, value, between, row.share.method, f"{row.n:,}", left, *([] if alike else both)])
     level = f"{100 * answer.whole.share.level:g} %"
-    columns = ["of", "synthetic", f"{level} interval", "method", "judged", "not judged", "FPR", "TPR"]
-    out.table("Share of synthetic documents", columns, rows, right={1, 4, 5, 6, 7})
+    columns = ["of", "synthetic", f"{level} interval", "method", "judged", "not judged"]
+    out.table("Share of synthetic documents", columns + ([] if alike else ["FPR", "TPR"]), rows, right={1, 4, 5, 6, 7})
+    if alike and rates[0] != ["-", "-"]:
+        click.echo(
+            f"error rates of the detector: FPR {rates[0][0]}, TPR {rates[0][1]}{' everywhere' if len(rates) > 1 else ''}"
+        )
     if others:
         unsure = sum(row.verdict != "estimate" for row in others)
         told = f" ({unsure:,} of them without an estimate)" if unsure else ""
         click.echo(f"Not shown: {len(others):,} more, none of them larger{told}; --json has all.")
-    for row in largest:
-        if row.reason:
-            name = "" if row.stratum == "all" else f"{row.stratum}: "
-            click.echo(f"{name}{'only bounds' if row.verdict == 'bounds' else row.verdict}: {row.reason}")
+    _show_reasons(largest)
     placebo, shift = answer.checks["placebo"], answer.checks["shift"]
     if placebo["verdict"] != "not possible":
-        ends = f"{show.percent(placebo['low'])} to {show.percent(placebo['high'])}"
-        click.echo(f"placebo {placebo['verdict']}: {placebo['n']:,} documents from before {placebo['before']}: {ends}")
+        between = f"{show.percent(placebo['low'])} to {show.percent(placebo['high'])}"
+        click.echo(
+            f"placebo {placebo['verdict']}: {placebo['n']:,} documents from before {placebo['before']}: {between}"
+        )
     if shift["verdict"] != "not possible":
         click.echo(
             f"shift test {shift['verdict']}"

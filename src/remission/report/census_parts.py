@@ -224,7 +224,13 @@ def set_aside(document: Mapping[str, Any]) -> Section:
             f"The first by file and place, of {many(dates['undated'], 'document')}. They are kept, without a date."
         )
         tables.append(
-            Table("Values of the column date that are no date", ("value", "file", "place"), odd, caption=caption)
+            Table(
+                "Values of the column date that are no date",
+                ("value", "file", "place"),
+                odd,
+                len(odd) > OPEN_ROWS,
+                caption,
+            )
         )
     if document["ignored"]:
         tables.append(Table("Files that are no documents", ("file",), tuple((str(one),) for one in document["ignored"]), True))  # fmt: skip
@@ -269,16 +275,13 @@ def _cost(cost: Mapping[str, Any] | None) -> str:
     if cost is None:
         return "What a full scan takes is not estimated, because fewer than two parts were made in the last run."
     hours, then = Interval.of(cost["hours"]), cost["copies"]
-    told = (
-        f"A full scan takes about {plain_number(hours.value)} hours of one worker like those of this run "
-        f"({_range(hours)}; {100 * cost['hours']['level']:g} % interval from {many(cost['parts'], 'part')})"
-    )
+    told = f"A full scan takes about {_time(hours, ' of one worker like those of this run')[:-1]}; {100 * cost['hours']['level']:g} % interval from {many(cost['parts'], 'part')})"
     if cost["memory"] is not None:
         memory = Interval.of(cost["memory"])
         time = "a time that is not known from this run"
         if then is not None:
             one = Interval.of(then)
-            time = f"about {plain_number(one.value)} hours ({_range(one)})"
+            time = f"about {_time(one)}"
         told += f". Then comes the pass over copies, in one process: {time}, and about {size(memory.value, exact=False)} of memory"
     if cost["money"] is None:
         return f"{told}. Give --price to see what that costs."
@@ -293,8 +296,12 @@ def _cost(cost: Mapping[str, Any] | None) -> str:
     return f"{told}. {both} about {_money(money.value)} ({_money(money.low)} to {_money(money.high)}) at {cost['price']:g} an hour."
 
 
-def _range(hours: Interval) -> str:
-    return f"{plain_number(hours.low)} to {plain_number(hours.high)}"
+def _time(hours: Interval, of: str = "") -> str:
+    """In a unit that fits, with the ends in brackets."""
+    least = ((1.0, "hours", 1), (1 / 60, "minutes", 60), (0.0, "seconds", 3600))
+    unit, factor = next((name, times) for most, name, times in least if hours.value >= most)
+    value, low, high = (plain_number(factor * one) for one in (hours.value, hours.low, hours.high))
+    return f"{value} {unit}{of} ({low} to {high})"
 
 
 def _money(value: float) -> str:
