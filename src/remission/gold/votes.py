@@ -2,8 +2,32 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 from remission.errors import DataError, SpecError
 from remission.gold.archive import Archive
+
+#: Shown as nothing, though no format characters: joiners, selectors of variants, fillers, an empty pattern of braille.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+
+
+def person(name: str) -> str:
+    """Who a name stands for: names that differ in case, blanks or characters that nobody sees are of one person.
+
+    Compared are compatible forms without case (Unicode, NFKC and full case folding). Nothing tells that other names, or letters that
+    only look alike, are of one person.
+
+    >>> person("Ann\u200b  LEE") == person("ann lee"), person("ann") == person("anne")
+    (True, False)
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    seen = "".join(
+        one for one in folded if unicodedata.category(one) not in ("Cf", "Cc", "Cn") and not _UNSEEN.match(one)
+    )
+    return " ".join(seen.split())
 
 
 def rule(votes: dict[str, str]) -> str:
@@ -28,7 +52,7 @@ def certified_items(archive: Archive, at: int | None = None) -> list[str]:
         if at is not None and number >= at:
             break
         if entry["event"] == "review" and entry["item"] not in gone:
-            votes.setdefault(entry["item"], {})[entry["reviewer"]] = entry["verdict"]
+            votes.setdefault(entry["item"], {})[person(entry["reviewer"])] = entry["verdict"]
     return sorted(item for item, found in votes.items() if rule(found) == "certified")
 
 

@@ -168,9 +168,9 @@ def test_from_queue_to_share(place: Path) -> None:
 
     for number, who in enumerate(("ann", "bob")):
         said = answers(place, "q", who, 0.95, number)
-        found = record_answers(folder, signer, place / "q.key", said)
+        found = record_answers(folder, signer, place / "q.key", said, partial=True)
         assert (found.new, found.known, found.planted) == (120, 0, 40)
-        assert record_answers(folder, signer, place / "q.key", said).known == 120
+        assert record_answers(folder, signer, place / "q.key", said, partial=True).known == 120
         if number == 0:
             assert review_status(Archive(folder)).items["waiting"] == 80
             assert certified_items(Archive(folder)) == []
@@ -193,7 +193,7 @@ def test_from_queue_to_share(place: Path) -> None:
     assert verify(folder).ok
 
     # a third reviewer settles disputes, and what is erased counts no longer
-    record_answers(folder, signer, place / "q.key", answers(place, "q", "cai", 1.0, 9))
+    record_answers(folder, signer, place / "q.key", answers(place, "q", "cai", 1.0, 9), partial=True)
     settled = review_status(Archive(folder))
     assert settled.items["disputed"] == 0
     erase_items(folder, signer, [settled.certified[0]], "on request", "us")
@@ -204,7 +204,7 @@ def test_reviewers_who_guess_certify_little(place: Path) -> None:
     folder, signer = place / "archive", load_signer(place / "key")
     make_queue(folder, signer, place / "q", count=80, planted=[place / "planted.jsonl"], seed=1)
     for number, who in enumerate(("ann", "bob")):
-        record_answers(folder, signer, place / "q.key", answers(place, "q", who, 0.5, number))
+        record_answers(folder, signer, place / "q.key", answers(place, "q", who, 0.5, number), partial=True)
     status = review_status(Archive(folder))
     assert status.alpha.low < 0 < status.alpha.high
     assert status.among_certified.low < 0.5
@@ -217,7 +217,7 @@ def test_strata_are_weighted_by_their_size(place: Path) -> None:
     )
     assert made.strata == {"fr": (10, 10), "en": (10, 70)}
     for number, who in enumerate(("ann", "bob")):
-        record_answers(folder, signer, place / "q.key", answers(place, "q", who, 1.0, number))
+        record_answers(folder, signer, place / "q.key", answers(place, "q", who, 1.0, number), partial=True)
     status = review_status(Archive(folder))
     english = sum(int(item[5:]) < 70 for item in status.certified)
     weighted = (70 * english / 10 + 10) / 80
@@ -244,7 +244,7 @@ def reviewed(place: Path, name: str, people: tuple[str, ...] = ("ann", "bob"), *
     folder, signer = place / "archive", load_signer(place / "key")
     make_queue(folder, signer, place / name, planted=[place / "planted.jsonl"], **how)
     for who in people:
-        record_answers(folder, signer, place / f"{name}.key", answers(place, name, who, 1.0, 0))
+        record_answers(folder, signer, place / f"{name}.key", answers(place, name, who, 1.0, 0), partial=True)
 
 
 def test_queues_of_different_populations_are_not_mixed(place: Path) -> None:
@@ -257,7 +257,13 @@ def test_queues_of_different_populations_are_not_mixed(place: Path) -> None:
     assert any("400 items came in since" in note for note in status.notes)
     reviewed(place, "q2", count=60, seed=2, people=("ann",))  # who was reviewed before is not done first
     assert review_status(Archive(place / "archive")).of_all == status.of_all
-    record_answers(place / "archive", load_signer(place / "key"), place / "q2.key", answers(place, "q2", "bob", 1.0, 0))
+    record_answers(
+        place / "archive",
+        load_signer(place / "key"),
+        place / "q2.key",
+        answers(place, "q2", "bob", 1.0, 0),
+        partial=True,
+    )
     status = review_status(Archive(place / "archive"))
     assert status.of_all.low <= 70 / 480 <= status.of_all.high < 0.5
     assert any("480 items" in note for note in status.notes)
@@ -313,7 +319,7 @@ def test_disagreement_comes_first(place: Path) -> None:
     key = json.loads((place / "q.key").read_text())
     assert {task["item"] for task in key["tasks"]} == {"item-19", "item-18", "item-17"}
     for who in ("ann", "bob"):
-        record_answers(folder, signer, place / "q.key", answers(place, "q", who, 1.0, 1))
+        record_answers(folder, signer, place / "q.key", answers(place, "q", who, 1.0, 1), partial=True)
     status = review_status(Archive(folder))
     assert status.items["certified"] == 3
     assert (status.of_all.low, status.of_all.high) == (0, 1)  # chosen, not drawn: they say nothing of the rest
@@ -333,7 +339,7 @@ def test_answers_are_checked_and_nothing_half_written(place: Path) -> None:
     folder, signer = place / "archive", load_signer(place / "key")
     make_queue(folder, signer, place / "q", count=5)
     said = answers(place, "q", "ann", 1.0, 0)
-    record_answers(folder, signer, place / "q.key", said[:1])
+    record_answers(folder, signer, place / "q.key", said[:1], partial=True)
     head = Archive(folder).head
     other = {"human": "machine", "machine": "human"}[said[0]["verdict"]]
     for bad, message in (
@@ -342,14 +348,14 @@ def test_answers_are_checked_and_nothing_half_written(place: Path) -> None:
         ([*said[1:], said[1] | {"verdict": "unsure"}], "and now"),
     ):
         with pytest.raises(DataError, match=message):
-            record_answers(folder, signer, place / "q.key", bad)
+            record_answers(folder, signer, place / "q.key", bad, partial=True)
         assert Archive(folder).head == head
     key = json.loads((place / "q.key").read_text())
     (place / "q.key").write_text(json.dumps(key | {"tasks": key["tasks"][::-1]}, sort_keys=True, separators=(",", ":")))
     with pytest.raises(DataError, match="not the key that was committed"):
-        record_answers(folder, signer, place / "q.key", said)
+        record_answers(folder, signer, place / "q.key", said, partial=True)
     with pytest.raises(DataError, match="no key of a queue"):
-        record_answers(folder, signer, place / "q", said)
+        record_answers(folder, signer, place / "q", said, partial=True)
     with pytest.raises(StoreError, match="never written over"):
         make_queue(folder, signer, place / "q")
     with pytest.raises(SpecError, match="at least one"):

@@ -19,6 +19,7 @@ class Drawn:
         modality: that it was drawn from; empty: all.
         by: ``random`` or ``stratum``.
         strata: of it, with how many items each had.
+        named_by: the field that strata are named by, where their numbers stand for its values.
         state: how many items had come in, and how many changes of what tells populations or strata apart: while it is the same,
             queues are drawn from the same items, but for erased ones, which leave every queue alike.
         said: (item, stratum) -> who reviewed it in this queue. Verdicts of other queues do not make an item of this one reviewed:
@@ -30,11 +31,12 @@ class Drawn:
     strata: dict[str, int]
     state: tuple[int, int]
     said: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    named_by: str = ""
 
     def goes_with(self, other: Drawn) -> bool:
         """Whether both were drawn in the same way from the same items."""
-        same = (self.modality, self.by, self.state) == (other.modality, other.by, other.state)
-        return same and set(self.strata) == set(other.strata)
+        same = (self.modality, self.by, self.named_by) == (other.modality, other.by, other.named_by)
+        return same and self.state == other.state and set(self.strata) == set(other.strata)
 
     @property
     def started(self) -> bool:

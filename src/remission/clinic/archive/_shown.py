@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,10 @@ _SUFFIX = {"PNG": ".png", "GIF": ".gif", "BMP": ".bmp", "WebP": ".webp", "JPEG":
 
 
 def planted(paths: Sequence[str | Path]) -> list[dict[str, Any]]:
-    """Documents and pictures of known truth, as tasks. Raises DataError for those without a label."""
+    """Documents and pictures of known truth, as tasks. Raises DataError for those without a label, or planted twice.
+
+    ``document`` tells them apart, whichever queue they are in: the hash of a picture, or of a text whatever its blanks.
+    """
     pictures = [path for path in paths if _is_of_pictures(Path(path).expanduser())]
     found: list[dict[str, Any]] = []
     for some, takes in ((pictures, "file"), ([path for path in paths if path not in pictures], "text")):
@@ -34,8 +40,26 @@ def planted(paths: Sequence[str | Path]) -> list[dict[str, Any]]:
                 "the folder they lie in: human or ai."
             )
         truths = [_TRUTH[str(label)] for label in labels]
-        found += [{"truth": truth, takes: item} for truth, item in zip(truths, documents.items, strict=True)]
+        found += [
+            {"truth": truth, takes: item, "document": _document(item, takes)}
+            for truth, item in zip(truths, documents.items, strict=True)
+        ]
+    often = Counter(one["document"] for one in found)
+    twice = next((one for one in found if often[one["document"]] > 1), None)
+    if twice is not None:
+        what = f"'{str(twice.get('file', twice.get('text')))[:60]}'"
+        raise DataError(
+            f"{what} is planted {often[twice['document']]} times. Reviewers would know it; plant every document once."
+        )
     return found
+
+
+def _document(item: Any, takes: str) -> str:
+    if takes == "file":
+        return hashlib.sha256(_file(item)).hexdigest()
+    return hashlib.sha256(
+        " ".join(unicodedata.normalize("NFC", str(item)).split()).encode("utf-8", "replace")
+    ).hexdigest()
 
 
 def _is_of_pictures(path: Path) -> bool:

@@ -20,15 +20,16 @@ class Counts:
 
     Attributes:
         certified: of the reviewed items of random queues (may be a weighted, not whole number); reviewed: how many.
-        machine_certified: planted machine-written items that were certified all the same; machine: how many were planted.
-        human_certified: planted human items that were certified; human: how many were planted.
+        machine_certified: planted machine-written documents that were certified all the same (not whole where one that was planted in
+            several queues was in some of them); machine: how many were planted.
+        human_certified: planted human documents that were certified; human: how many were planted.
     """
 
     certified: float
     reviewed: float
-    machine_certified: int
+    machine_certified: float
     machine: int
-    human_certified: int
+    human_certified: float
     human: int
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -39,6 +40,9 @@ class Queue:
         by: how items were chosen.
         tasks: how many, planted ones among them; ``planted``: those.
         strata: stratum -> (chosen, of how many).
+        seed: of the choice.
+        reviewed: how many of the items were reviewed before, in other queues.
+        same_as: an earlier queue that was drawn with the same seed from the same items; empty: none was.
         file: for reviewers; ``key_file``: for the organiser, who alone knows which task is which.
         pictures: the folder with the pictures that ``file`` names; None when there are none.
     """
@@ -50,25 +54,31 @@ class Queue:
     strata: dict[str, tuple[int, int]]
     file: Path
     key_file: Path
-    pictures: Path | None = None
+    pictures: Path | None
+    seed: int
+    reviewed: int
+    same_as: str
 
     def document(self) -> dict[str, Any]:
         """As plain values."""
         strata = [{"stratum": name, "chosen": chosen, "items": of} for name, (chosen, of) in self.strata.items()]
         rest = {"queue": self.name, "by": self.by, "tasks": self.tasks, "planted": self.planted, "strata": strata}
         pictures = None if self.pictures is None else str(self.pictures)
-        return rest | {"file": str(self.file), "key_file": str(self.key_file), "pictures": pictures}
+        rest |= {"file": str(self.file), "key_file": str(self.key_file), "pictures": pictures}
+        return rest | {"seed": self.seed, "reviewed": self.reviewed, "same_as": self.same_as}
 
 
 def make_queue(
     folder: Path, signer: Signer, output: Path, *, by: By = "random", count: int = 100, stratum: str = "language",
-    planted: Sequence[str | Path] = (), modality: str = "", seed: int = 0, wait: float = 60.0,
+    planted: Sequence[str | Path] = (), modality: str = "", seed: int | None = None, wait: float = 60.0,
 ) -> Queue:  # fmt: skip
     """Choose items for review and write ``output`` for reviewers and ``output``.key for the organiser.
 
     Pictures go into the folder ``output``.pictures, named by their tasks.
 
-    The log keeps how the queue was chosen and a hash of the key file, so that nobody can choose another truth afterwards.
+    The log keeps how the queue was chosen and a hash of the key file, so that nobody can choose another truth afterwards. The order
+    of tasks follows from nothing that the log holds, and strata have numbers there: their names are in the key file only. Who has
+    the archive, or only its log, can still tell items from planted documents by the hashes of their contents.
 
     Args:
         folder: of the archive.
@@ -81,9 +91,9 @@ def make_queue(
         count: items of the archive; at most as many as there are.
         stratum: the field of a record (or of its columns) that strata are named by.
         planted: files with documents of known truth (``label`` human or ai), or pictures in folders called human or ai, mixed in as
-            if they were items.
+            if they were items; each once.
         modality: only items of this one (``text``, ``image``); empty: all.
-        seed: of the choice.
+        seed: of the choice of items; None: a new one. The log keeps it.
         wait: seconds to wait for other writers.
 
     Raises:
@@ -91,43 +101,82 @@ def make_queue(
     """
     key_file = _names(output, count)
     extra = planted_tasks(planted)
-    archive = Archive(folder)
-    kinds = _Modalities(archive)
-    live = sorted(item for item in archive.log.items if item not in archive.log.erased)
-    live = [item for item in live if not modality or kinds.of(item) == modality]
-    if not live:
-        raise DataError(f"'{folder}' holds no items {f'of modality {modality!r} ' if modality else ''}to review.")
-    rng = np.random.Generator(np.random.PCG64(seed))
-    chosen, strata = _chosen(archive, live, by, min(count, len(live)), stratum, rng)
-    tasks = [{"item": item, "stratum": name} for item, name in chosen] + extra
-    name, order = secrets.token_hex(6), rng.permutation(len(tasks))
-    listed = [{"task": f"{name}-{place:05d}", **tasks[at]} for place, at in enumerate(order)]
-    key = {
-        "schema": SCHEMA, "queue": name, "origin": archive.origin, "by": by, "seed": seed, "nonce": secrets.token_hex(16),
-        "strata": {one: [chosen, of] for one, (chosen, of) in strata.items()},
-        "tasks": [{key: value for key, value in one.items() if key not in ("text", "file")} for one in listed],
-    }  # fmt: skip
-    line = canonical(key)
-    pictures = output.with_name(output.name + ".pictures")
+    seed = secrets.randbelow(1 << 32) if seed is None else seed
+    name, pictures = secrets.token_hex(6), output.with_name(output.name + ".pictures")
     with writing(folder, signer, wait) as writer:
+        assert writer.archive is not None
+        archive = writer.archive
+        kinds = _Modalities(archive)
+        live = _live(archive, kinds, modality)
+        rng = np.random.Generator(np.random.PCG64(seed))
+        chosen, strata = _chosen(archive, live, by, min(count, len(live)), stratum, rng)
+        numbers = {one: str(at) if by == "stratum" else one for at, one in enumerate(sorted(strata), 1)}
+        tasks = [{"item": item, "stratum": numbers[of]} for item, of in chosen] + extra
+        secrets.SystemRandom().shuffle(tasks)  # the seed is in the log, for all to read
+        listed = [{"task": f"{name}-{place:05d}", **one} for place, one in enumerate(tasks)]
+        line = canonical(
+            {
+                "schema": SCHEMA,
+                "queue": name,
+                "origin": archive.origin,
+                "by": by,
+                "seed": seed,
+                "nonce": secrets.token_hex(16),
+            }
+            | {"strata": {numbers[one]: list(of) for one, of in strata.items()}}
+            | {"names": {number: one for one, number in numbers.items()}}
+            | {"tasks": [{key: value for key, value in one.items() if key not in ("text", "file")} for one in listed]}
+        )
         event = {"event": "queue", "queue": name, "by": by, "seed": seed, "items": len(chosen), "planted": len(extra)}
-        event |= {"strata": {one: of for one, (_, of) in strata.items()}, "of": len(live)}
+        event |= {"strata": {numbers[one]: of for one, (_, of) in strata.items()}, "of": len(live)}
         event |= {"modality": modality} if modality else {}
+        event |= {"field": stratum} if by == "stratum" else {}
+        reviewed, same_as = _before(archive, event, {item for item, _ in chosen})
         writer.event(event | {"commitment": hashlib.sha256(line).hexdigest(), "time": now()})
-        try:
+        with _all_or_none(key_file, output, pictures):
             shown = show(listed, pictures, pictures.name, archive.content, kinds.of)
             _write(key_file, line + b"\n", 0o600)
             _write(output, b"".join(canonical(one) + b"\n" for one in shown), 0o644)
             writer.commit()
-        except BaseException as error:
-            key_file.unlink(missing_ok=True)
-            output.unlink(missing_ok=True)
-            shutil.rmtree(pictures, ignore_errors=True)
-            if isinstance(error, OSError) and not isinstance(error, StoreError):
-                raise StoreError(f"'{pictures}' cannot be written: {error.strerror or error}.") from None
-            raise
     seen = pictures if pictures.exists() else None
-    return Queue(name, by, len(listed), len(extra), strata, output, key_file, seen)
+    return Queue(name, by, len(listed), len(extra), strata, output, key_file, seen, seed, reviewed, same_as)
+
+
+def _live(archive: Archive, kinds: _Modalities, modality: str) -> list[str]:
+    live = sorted(item for item in archive.log.items if item not in archive.log.erased)
+    live = [item for item in live if not modality or kinds.of(item) == modality]
+    if not live:
+        of = f"of modality {modality!r} " if modality else ""
+        raise DataError(f"'{archive.folder}' holds no items {of}to review.")
+    return live
+
+
+@contextlib.contextmanager
+def _all_or_none(key_file: Path, output: Path, pictures: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        key_file.unlink(missing_ok=True)
+        output.unlink(missing_ok=True)
+        shutil.rmtree(pictures, ignore_errors=True)
+        if isinstance(error, OSError) and not isinstance(error, StoreError):
+            raise StoreError(f"'{pictures}' cannot be written: {error.strerror or error}.") from None
+        raise
+
+
+def _before(archive: Archive, event: dict[str, Any], chosen: set[str]) -> tuple[int, str]:
+    """How many of these items were reviewed before, and an earlier queue that must hold the same."""
+    reviewed: set[str] = set()
+    same, how = "", {name: event[name] for name in event if name not in ("queue", "planted")}
+    for _, entry in archive.log.entries():
+        if entry["event"] == "review":
+            reviewed.add(entry["item"])
+        elif entry["event"] == "queue" and event["by"] != "disagreement":
+            told = {name: entry[name] for name in entry if name not in ("queue", "planted", "commitment", "time")}
+            same = entry["queue"] if told == how else same
+        elif entry["event"] in ("ingest", "tombstone", "amend"):
+            same = ""  # the same seed chooses others
+    return len(chosen & reviewed), same
 
 
 class _Modalities:
