@@ -316,6 +316,21 @@ def test_numbers_that_cannot_be_signed_are_located(place: Path, capsys: pytest.C
     assert ask(capsys, "verify", "gold")["checkpoint"]["size"] == 22
 
 
+def test_pipes_and_devices_are_not_written_over(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(place / "pipe")
+    (place / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        for words in (
+            ("prove", "gold", "letter-1", "-o", name),
+            ("prove", "gold", "letter-1", "-o", "proof.json", "--content", name),
+            ("witness", "gold", "-o", name),
+        ):
+            assert "plain file" in refused(capsys, *words) or words[0] == "witness"
+        assert not (place / name).is_file()
+        assert (place / name).exists()
+    assert not (place / "proof.json").exists()
+
+
 def test_exports_with_pipes_are_refused_at_once(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ask(capsys, "export", "gold", "-o", "out")
     (place / "out" / "data.parquet").unlink()

@@ -14,7 +14,9 @@ from remission.errors import StoreError
 
 @contextlib.contextmanager
 def written_aside(path: Path, folder: bool = False) -> Iterator[Path]:
-    """A place to write to, which gets its name at the end; removed when anything fails. Files are written over, folders not."""
+    """A place to write to, which gets its name at the end; removed when anything fails. Plain files are written over, nothing else."""
+    if path.exists() and not path.is_file() and not folder:  # a pipe or a device would be gone
+        raise StoreError(f"'{path}' is there, and no plain file. Choose another name.")
     try:
         with _folder(path) if folder else written(path) as aside:
             yield aside
