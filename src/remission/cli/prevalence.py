@@ -146,10 +146,10 @@ def show_shares(answer: Any) -> None:
         share = Interval(row.share.value, row.share.low, row.share.high)
         value = "-" if share.value != share.value else percent(share.value, share)
         left = f"{row.n_abstained + row.n_uncalibrated:,}"
-        between = ends(share) if share.known else "-"
+        between = ends(share).removesuffix(" %") if share.known else "-"
         rows.append([row.stratum, value, between, row.share.method, f"{row.n:,}", left, *([] if alike else both)])
     level = f"{100 * answer.whole.share.level:g} %"
-    columns = ["of", "synthetic", f"{level} interval", "method", "judged", "not judged"]
+    columns = ["of", "synthetic", f"{level} interval, %", "method", "judged", "not judged"]
     out.table("Share of synthetic documents", columns + ([] if alike else ["FPR", "TPR"]), rows, right={1, 4, 5, 6, 7})
     if alike and rates[0] != ["-", "-"]:
         click.echo(
