@@ -23,10 +23,10 @@ ARCHIVE = click.argument("archive", type=PATH)
 
 
 def opened(folder: Path) -> Any:
-    """The archive, its log checked."""
-    from remission.gold.archive import Archive
+    """The archive, its log checked, held so that nobody changes it until the command is done."""
+    from remission.gold.archive import reading
 
-    return Archive(folder)
+    return click.get_current_context().with_resource(reading(folder))
 
 
 def outside(archive: Path, *paths: Path | None) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import json
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,23 @@ FOLDERS = ("log", "records", "packs", "objects", "incoming")
 LARGEST = 1 << 30  # bytes of a content
 
 
+@contextlib.contextmanager
+def reading(folder: Path, wait: float = 60.0) -> Iterator[Archive]:
+    """An archive that nobody changes meanwhile: writers wait, other readers do not. Nothing is written.
+
+    Raises:
+        DataError: no archive. VerificationError: the log is not as it was signed. StoreError: somebody writes for longer than
+            ``wait`` seconds.
+    """
+    with contextlib.ExitStack() as stack:
+        if (folder / "log").is_dir():  # else it is no archive, which is told below
+            with disk.explained(folder):
+                stack.enter_context(disk.locked(folder / ".lock", False, wait))
+        yield Archive(folder)
+
+
 class Archive:
-    """An archive whose log was checked.
+    """An archive whose log was checked. While somebody writes, hold it with :func:`reading`: else items can be erased meanwhile.
 
     Attributes:
         folder: where it is.
@@ -76,6 +93,7 @@ class Archive:
         try:
             stored = stored_bytes(self.folder, holder)
         except OSError as error:
+            self._erased_since(entry, "content")
             raise VerificationError(
                 f"The content of '{entry['item']}' cannot be read: {error.strerror or error}."
             ) from None
@@ -83,6 +101,7 @@ class Archive:
         if hashlib.sha256(stored).hexdigest() == holder["stored"]:
             content = unpacked(stored, holder["bytes"])
         if content is None or hashlib.sha256(content).hexdigest() != entry["content"]:
+            self._erased_since(entry, "content")
             raise VerificationError(f"The content of '{entry['item']}' is not what was signed. Run `archive verify`.")
         return content
 
@@ -101,8 +120,21 @@ class Archive:
         except OSError as error:
             raise VerificationError(f"'{path}' cannot be read: {error.strerror or error}.") from None
         if hashlib.sha256(line).hexdigest() != entry["record"]:
+            self._erased_since(entry, "record")
             raise VerificationError(f"The record of entry {number} is not what was signed. Run `archive verify`.")
         return dict(json.loads(line))
+
+    def _erased_since(self, entry: dict[str, Any], what: str) -> None:
+        """Raise DataError when the log says by now that this was erased: what is no longer there is no fault then."""
+        log = read_log(self.folder)
+        gone = what in log.erased.get(entry.get("item", ""), ())
+        if what == "content":
+            gone = bytes.fromhex(entry["content"]) in log.gone
+        if gone and not log.faults:
+            raise DataError(
+                f"The {what} of '{entry['item']}' was erased while it was being read; `remission archive log` says why. Run the "
+                "command again."
+            )
 
     @cached_property
     def collections(self) -> dict[str, dict[str, Any]]:

@@ -15,11 +15,15 @@ from typing import Any
 
 import pytest
 
+from remission.cli import _run as command_line
+from remission.clinic.archive import queues
 from remission.clinic.archive import writing as writing_module
+from remission.clinic.archive._shown import planted
+from remission.clinic.archive.changing import erase_items
 from remission.clinic.archive.proving import check_proof, prove
 from remission.clinic.archive.verifying import verify
 from remission.clinic.archive.writing import create, writing
-from remission.errors import StoreError, VerificationError
+from remission.errors import DataError, StoreError, VerificationError
 from remission.gold import disk
 from remission.gold.archive import Archive
 from remission.gold.signing import load_signer, new_signer
@@ -216,3 +220,68 @@ def test_a_name_is_never_taken_from_a_file(tmp_path: Path, monkeypatch: pytest.M
         assert (tmp_path / f"new-{turn}").read_bytes() == b"ours"
         assert not (tmp_path / "part").exists()
         monkeypatch.setattr(os, "link", no_links)  # a file system where a file has one name only
+
+
+def test_what_is_erased_while_it_is_read_is_no_fault(place: Path) -> None:
+    folder, signer = place / "archive", load_signer(place / "key")
+    with writing(folder, signer) as writer:
+        writer.ingest("a", b"content", record_of("a"))
+        writer.ingest("large", random.Random(0).randbytes(writing_module.LOOSE + 9), record_of("large"))
+        writer.ingest("kept", b"kept", record_of("kept"))
+        writer.commit()
+    opened = Archive(folder)
+    erase_items(folder, signer, ["a", "large"], "on request", "us")
+    for item in ("a", "large"):
+        for read in (opened.content, opened.record):
+            with pytest.raises(DataError, match="was erased while"):
+                read(item)
+    pack = folder / "packs" / "00000001.pack"
+    pack.write_bytes(bytes(len(pack.read_bytes())))
+    with pytest.raises(VerificationError, match="not what was signed"):  # nobody erased this one
+        opened.content("kept")
+
+
+def test_commands_that_read_let_nobody_write_meanwhile(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While each reads, somebody tries to erase, and must wait."""
+    folder, signer = place / "archive", load_signer(place / "key")
+    with writing(folder, signer) as writer:
+        for item in ("a", "b"):
+            writer.ingest(item, item.encode(), record_of(item))
+        writer.commit()
+    tried, true = [], disk.read
+
+    def read(path: Path, *rest: Any, **more: Any) -> bytes:
+        if not path.name.endswith(".jsonl") or path.parent.name != "log":
+            with pytest.raises(StoreError, match="--wait"):
+                erase_items(folder, signer, ["a"], "on request", "us", wait=0.0)
+            tried.append(path.name)
+        return true(path, *rest, **more)
+
+    monkeypatch.setattr(disk, "read", read)
+    out = str(place / "out")
+    for words in (
+        ["export", str(folder), "-o", out], ["show", str(folder), "a"], ["sample", str(folder), "-o", f"{out}.jsonl", "--count", "1", "--all"],
+        ["prove", str(folder), "a", "-o", f"{out}.json", "--content", f"{out}.txt"],
+    ):  # fmt: skip
+        before = len(tried)
+        assert command_line(["archive", *words]) == 0, words
+        assert len(tried) > before, words
+    monkeypatch.undo()
+    erase_items(folder, signer, ["a"], "on request", "us", wait=0.0)  # nothing is held any longer
+
+
+def test_a_queue_is_made_of_what_is_there_when_it_is_written(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, signer = place / "archive", load_signer(place / "key")
+    with writing(folder, signer) as writer:
+        for item in ("a", "b"):
+            writer.ingest(item, item.encode(), record_of(item))
+        writer.commit()
+    (place / "planted.jsonl").write_text('{"text": "x", "label": "human"}\n{"text": "y", "label": "ai"}\n')
+    true = planted
+
+    def slow(paths: Any) -> Any:
+        erase_items(folder, signer, ["a"], "on request", "us")  # while planted documents are read
+        return true(paths)
+
+    monkeypatch.setattr(queues, "planted_tasks", slow)
+    assert queues.make_queue(folder, signer, place / "q", planted=[place / "planted.jsonl"]).tasks == 3
