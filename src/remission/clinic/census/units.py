@@ -20,6 +20,8 @@ from remission.corpus.streaming import Limits
 from remission.errors import SpecError
 
 FORMAT = 4  # of parts; another one never resumes this one
+SMALL = 4096  # bytes that any file counts as, for it must be opened
+MOST_FILES = 1024  # of a unit
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,11 @@ def size_of_units(total: float) -> int:
 
 
 class Grouper:
-    """Puts spans together, in order, until they hold ``size`` bytes; a small file counts as 64 kB, for it must be opened."""
+    """Puts spans together, in order, until they hold ``size`` bytes or are ``MOST_FILES``; a small file counts as 4 kB.
+
+    Opening a file takes as long as scoring some kB, but a part costs hundreds of times that: it is flushed to disk, and read
+    again for copies, manifest and answer.
+    """
 
     def __init__(self, size: int) -> None:
         self._size, self._held = size, 0
@@ -160,10 +166,10 @@ class Grouper:
     def add(self, spans: Iterable[Span]) -> Iterator[tuple[Span, ...]]:
         """Add spans; the groups that are full."""
         for span in spans:
-            if self._group and self._held + span.size > self._size:
+            if self._group and (self._held + span.size > self._size or len(self._group) == MOST_FILES):
                 yield from self.rest()
             self._group.append(span)
-            self._held += max(span.size, min(self._size, 1 << 16))
+            self._held += max(span.size, min(self._size, SMALL))
 
     def rest(self) -> Iterator[tuple[Span, ...]]:
         """The last group, if there is one."""
