@@ -369,6 +369,24 @@ def test_few_bytes_that_stand_for_many_are_unpacked_piece_by_piece(
     assert few.unread == {"large: more than 2,000 bytes": n}
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.binary()])
+def test_a_long_value_that_hardly_occurs_takes_no_memory_for_each_row(kind: Any, tmp_path: Path) -> None:
+    """Arrow would set aside 4 GB here: the mean of the two for each of 2,000 rows."""
+    words = ["short", "l" * (4 << 20)]
+    stored = pa.array(words if not pa.types.is_binary(kind) else [word.encode() for word in words], kind)
+    rows = pa.array([1 if k == 7 else None if k % 3 else 0 for k in range(2000)])
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": [f"document {k}" for k in range(2000)], "word": pa.DictionaryArray.from_arrays(rows, stored)}), path)  # fmt: skip
+    columns = planned("all", [str(path)], Fields(), ())
+    before = pa.default_memory_pool().max_memory()
+    beside, found = Beside(columns, Fields(), Limits()), []
+    for batch in read(spans_of(str(path))[0], Fields(), Limits(), beside=beside):
+        found += batch.beside["word"].to_pylist()
+    assert found == [None if row is None else stored[row].as_py() for row in rows.to_pylist()]
+    assert not beside.unread
+    assert pa.default_memory_pool().max_memory() - before < 500 << 20
+
+
 def test_types_that_parquet_has_not_are_text(tmp_path: Path) -> None:
     union = pa.UnionArray.from_sparse(pa.array([0, 1, 0], pa.int8()), [pa.array([1, 2, 3]), pa.array(["a", "b", "c"])])
     given = pa.table(
@@ -447,3 +465,22 @@ def test_headers_of_pages_that_are_none_count_as_too_large(tmp_path: Path) -> No
         at = chunk.data_page_offset
         path.write_bytes(content[:at] + noise + content[at + 40 :])
         assert _beside_pages.has_larger(str(path), chunk, 1 << 20)
+
+
+def test_a_lack_of_memory_is_not_taken_for_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small machine must not lose what a large one keeps; only of a file that asks for the absurd it is no wonder."""
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": ["x", "y"], "large": ["a" * 300_000, "b"]}), path)
+    columns = planned("all", [str(path)], Fields(), ())
+
+    def lacking(*_: Any) -> Any:
+        raise pa.ArrowMemoryError("malloc failed")
+        yield
+
+    monkeypatch.setattr(_beside_parquet, "_arrays", lacking)
+    with pytest.raises(MemoryError):
+        found_in([path], columns, Limits(), Fields())
+    monkeypatch.setattr(_beside_parquet, "has_larger", lambda *_: True)
+    rows, beside = found_in([path], columns, Limits(), Fields())
+    assert [found["large"] for found in rows.values()] == [None, None]
+    assert beside.unread == {"large: cannot be read": 2}

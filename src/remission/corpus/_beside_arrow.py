@@ -51,6 +51,8 @@ class _Chunk:
             try:
                 array, bad = handled(given)
                 self.known[name] = array, bad, sizes(array)
+            except MemoryError:
+                raise
             except (pa.ArrowException, *TROUBLE):
                 self.arrays = {**self.arrays, name: None}
                 return None
@@ -164,9 +166,13 @@ def _chunks(span: Span, fields: Sequence[str], beside: Beside) -> Iterator[_Chun
     """All rows of a span, in order, as far as they can be read."""
     import pyarrow as pa
 
-    with contextlib.suppress(pa.ArrowException, *TROUBLE):
-        found = _parquet if suffix(Path(span.path)) == ".parquet" else _saved
+    found = _parquet if suffix(Path(span.path)) == ".parquet" else _saved
+    try:
         yield from found(span, fields, beside)
+    except MemoryError:  # which is an exception of Arrow, too
+        raise
+    except (pa.ArrowException, *TROUBLE):
+        return
 
 
 def _parquet(span: Span, fields: Sequence[str], beside: Beside) -> Iterator[_Chunk]:

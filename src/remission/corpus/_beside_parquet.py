@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from remission.corpus._beside_pages import has_larger
@@ -82,9 +82,10 @@ def chunks_of_group(file: Opened, group: int, limits: Limits) -> Iterator[tuple[
         ways[name], each = _way(file, told, group, name, limits)
         size += each
     at_once = int(max(1, min(limits.batch_rows, limits.batch_bytes // max(1.0, size))))
-    readings = {
-        name: _Reading(None if way is None else _arrays(way, group, name, at_once)) for name, way in ways.items()
-    }
+    readings = {}
+    for name, way in ways.items():
+        arrays = None if way is None else _arrays(way, group, name, at_once)
+        readings[name] = _Reading(arrays, functools.partial(_is_absurd, file, told, name))
     done = 0
     while done < count:
         ready = [reading.ready() for reading in readings.values()]
@@ -116,6 +117,11 @@ def _way(file: Opened, told: Any, group: int, name: str, limits: Limits) -> tupl
     return (file.pointed if pointed else file.plain), stored / count
 
 
+def _is_absurd(file: Opened, told: Any, name: str) -> bool:
+    """Whether a page of a column is larger than any that is read, though the footer does not say so."""
+    return any(has_larger(file.path, told.column(place), PAGE) for place in file.places[name])
+
+
 def _longest(file: Opened, group: int, name: str, leaf: int) -> int:
     """Bytes of the longest text of a row group that is stored once and pointed at: a few of them may stand for gigabytes."""
     import pyarrow as pa
@@ -128,7 +134,7 @@ def _longest(file: Opened, group: int, name: str, leaf: int) -> int:
                 return pc.max(pc.binary_length(inner.dictionary)).as_py() or 0
             return 0
     except (pa.ArrowException, *TROUBLE):
-        pass  # reading it will say so
+        pass  # reading it will say so, a lack of memory too
     return 0
 
 
@@ -151,10 +157,16 @@ def _arrays(file: Any, group: int, name: str, size: int) -> Iterator[Any]:
 
 
 class _Reading:
-    """A column row by row; from where it breaks it is lost, and nothing else is."""
+    """A column row by row; from where it breaks it is lost, and nothing else is.
 
-    def __init__(self, arrays: Iterator[Any] | None) -> None:
-        self._arrays = arrays
+    Args:
+        arrays: of its rows; None: they cannot be had.
+        absurd: whether the file asks for so much memory that the lack of it is no wonder. What other machines can read must
+            not be lost on a small one.
+    """
+
+    def __init__(self, arrays: Iterator[Any] | None, absurd: Callable[[], bool]) -> None:
+        self._arrays, self._absurd = arrays, absurd
         self._held: Any = None
 
     def ready(self) -> int:
@@ -164,7 +176,9 @@ class _Reading:
         try:
             while self._arrays is not None and (self._held is None or not len(self._held)):
                 self._held = next(self._arrays)
-        except (StopIteration, pa.ArrowException, *TROUBLE):
+        except (StopIteration, pa.ArrowException, *TROUBLE) as error:
+            if isinstance(error, MemoryError) and not self._absurd():
+                raise
             self._arrays = self._held = None
         return 0 if self._held is None else len(self._held)
 

@@ -13,6 +13,7 @@ import numpy as np
 from remission.corpus._beside_types import is_odd, is_text, plain
 from remission.numerics.arrays import Booleans, Integers
 
+AMPLE = 64 << 20  # bytes that may be set aside for values which are not that large
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _EPOCH = datetime.datetime(1970, 1, 1)
 
@@ -73,10 +74,13 @@ def settled(array: Any, kind: Any) -> tuple[Any, Booleans]:
     import pyarrow as pa
 
     bad = np.zeros(len(array), bool)
+    array = _unpointed(array) if isinstance(array, pa.DictionaryArray) else array
     if is_text(kind) and not is_text(array.type) and not pa.types.is_null(array.type):
         array, bad = texts(array)
     try:
         found = array if array.type.equals(kind) else array.cast(kind)
+    except MemoryError:  # which is an exception of Arrow, too
+        raise
     except pa.ArrowException:
         return pa.nulls(len(array), kind), np.asarray(array.is_valid().to_numpy(zero_copy_only=False))
     try:
@@ -85,6 +89,20 @@ def settled(array: Any, kind: Any) -> tuple[Any, Booleans]:
     except pa.ArrowException:
         wrong = np.array([not _is_valid(found, row) for row in range(len(found))])
         return without(found, wrong), bad | wrong
+
+
+def _unpointed(array: Any) -> Any:
+    """Values of what is stored once and pointed at. Arrow sets aside the mean length for each, of long ones that hardly occur too."""
+    import pyarrow as pa
+
+    stored = array.dictionary
+    if stored.nbytes * len(array) <= AMPLE * max(1, len(stored)):
+        return stored.take(array.indices)
+    kind = stored.type
+    raw = stored.view({pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}.get(kind, kind))
+    places = array.indices.to_pylist()
+    values = {place: raw[place].as_py() for place in set(places) if place is not None}
+    return pa.array([values.get(place) for place in places], raw.type).view(kind)
 
 
 def _is_valid(array: Any, row: int) -> bool:
