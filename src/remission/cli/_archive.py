@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -15,11 +15,29 @@ from remission.errors import DataError, SpecError
 
 PATH = click.Path(path_type=Path)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-KEY = click.option("--key", required=True, type=PATH, help="The file with the archive's private key.")
 WAIT = click.option("--wait", default=60.0, show_default=True, help="Seconds to wait for another writer.")
 ORIGIN = click.option("--origin", default="", metavar="HEX", help="The archive it must be, as somebody else told you.")
 BY = click.option("--by", default="", metavar="NAME", help="Who decided it.")
 ARCHIVE = click.argument("archive", type=PATH)
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _ahead(context: click.Context, _parameter: click.Parameter, given: bool) -> None:
+    if given:
+        from remission.clinic.archive._clock import signing_ahead
+
+        context.with_resource(signing_ahead())
+
+
+def _signs(command: Command) -> Command:
+    told = "Sign though the last checkpoint is dated in the future of this clock, with its time."
+    ahead = click.option("--clock-ahead", is_flag=True, expose_value=False, callback=_ahead, help=told)
+    return click.option("--key", required=True, type=PATH, help="The file with the archive's private key.")(
+        ahead(command)
+    )
+
+
+KEY = _signs
 
 
 def opened(folder: Path) -> Any:

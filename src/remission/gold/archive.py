@@ -153,6 +153,15 @@ def stored_bytes(folder: Path, holder: dict[str, Any]) -> bytes:
     return disk.read(object_file(folder, holder["content"]), most=holder["size"])
 
 
+def is_ahead(time: str) -> bool:
+    """Whether a signed time lies in the future of this clock, by more than clocks of people differ (5 minutes)."""
+    return time > _written(datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=5))
+
+
 def now() -> str:
     """The time, UTC, to the second."""
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _written(datetime.datetime.now(datetime.UTC))
+
+
+def _written(time: datetime.datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")

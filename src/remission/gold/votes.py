@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 
@@ -14,6 +15,7 @@ _UNSEEN = re.compile(
 )
 
 
+@functools.lru_cache(1024)
 def person(name: str) -> str:
     """Who a name stands for: names that differ in case, blanks or characters that nobody sees are of one person.
 

@@ -9,20 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from remission.clinic.archive._clock import of_the_future
 from remission.clinic.archive._looked import is_shard, listed, sound, told_origin, unhex
+from remission.clinic.archive._settling import read_promise
 from remission.clinic.archive.witness import against_witness, read_witness
-from remission.clinic.archive.writing import read_promise
 from remission.gold import disk
 from remission.gold.archive import FOLDERS, LARGEST, stored_bytes
 from remission.gold.contents import unpacked
-from remission.gold.log import (
-    Fault,
-    Log,
-    log_file,
-    pack_file,
-    read_log,
-    records_file,
-)
+from remission.gold.log import Fault, Log, log_file, pack_file, read_log, records_file
 from remission.gold.signing import Checkpoint
 
 _FILES = ("verify.py", "README.txt")
@@ -111,6 +105,7 @@ def verify(
             "Neither an origin nor a witness was given: that the archive was not put back to an older state, or replaced as a "
             "whole, is not checked."
         )
+    notes += of_the_future(log)
     head = next((one for one in reversed(log.checkpoints) if one is not None), None)
     left = len(log.items) - len(log.erased)
     return Verification(tuple(faults), tuple(notes), head, log.origin, left, len(log.erased), agreed)
