@@ -306,8 +306,8 @@ def test_brackets_are_no_markup(place: Path, capsys: pytest.CaptureFixture[str])
 
 def test_numbers_that_cannot_be_signed_are_located(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [
-        '{"id": "letter-1", "name": "d", "version": "1"}',
-        f'{{"id": "letter-2", "name": "d", "version": {2**53 + 1}}}',
+        '{"id": "letter-1", "name": "d", "version": "1", "score": 0.5}',
+        f'{{"id": "letter-2", "name": "d", "score": 0.5, "version": {2**53 + 1}}}',
     ]
     (place / "found.jsonl").write_text("\n".join(rows))
     told = refused(capsys, "evidence", "gold", "found.jsonl", "--key", "gold.key")

@@ -11,7 +11,7 @@ import click
 
 from remission.cli import _output as out
 from remission.cli._detect import interval, percent
-from remission.errors import DataError, SpecError
+from remission.errors import DataError, SpecError, did_you_mean
 
 PATH = click.Path(path_type=Path)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -81,23 +81,36 @@ def pairs(lines: Iterable[str], option: str) -> dict[str, str]:
 
 
 def evidence_rows(file: Path, kind: str, fixed: dict[str, str]) -> list[tuple[str, dict[str, Any]]]:
-    """An item and its evidence for each row of a file."""
-    from remission.clinic.archive.record import EVIDENCE
+    """An item and its evidence for each row of a file. Raises DataError with the line of what cannot be taken."""
+    from remission.clinic.archive.record import EVIDENCE, checked_evidence
     from remission.corpus._rows import rows
 
     if not file.is_file():
         raise DataError(f"There is no file '{file}'.")
+    if kind not in EVIDENCE:
+        raise SpecError(f"There is no evidence of the kind '{kind}'. {did_you_mean(kind, EVIDENCE)}")
     found = []
     for line, row in rows(file, "text", False):
-        if isinstance(row, str) or not row.get("id"):
-            raise DataError(f"'{file}', line {line}: {row if isinstance(row, str) else 'no id'}. Nothing was added.")
-        given = {name: row[name] for name in EVIDENCE.get(kind, ()) if row.get(name) not in (None, "")}
-        for name in ("score", "p"):
-            if name in given:
-                given[name] = _number(given[name], file, line)
-        found.append(
-            (str(row["id"]), _sayable({"kind": kind} | fixed | given, f"'{file}', line {line} ('{row['id']}')"))
+        where = f"'{file}', line {line}"
+        if isinstance(row, str) or row.get("id") in (None, ""):
+            raise DataError(f"{where}: {row if isinstance(row, str) else 'no id'}. Nothing was added.")
+        item = row.pop("id")
+        if isinstance(item, bool) or not isinstance(item, (str, int)):
+            raise DataError(
+                f"{where}: an id is a text or a whole number, not {json.dumps(item, default=str)[:60]}. Nothing was added."
+            )
+        where = f"{where} ('{item}')"
+        unknown = next((name for name in row if name not in EVIDENCE[kind]), None)
+        if unknown is not None:
+            hint = did_you_mean(unknown, EVIDENCE[kind])
+            raise DataError(f"{where}: evidence of the kind {kind} has no '{unknown}'. {hint} Nothing was added.")
+        one = _sayable(
+            {"kind": kind} | fixed | {name: value for name, value in row.items() if value not in (None, "")}, where
         )
+        try:
+            found.append((str(item), checked_evidence(one)))
+        except (SpecError, DataError) as error:
+            raise DataError(f"{where}: {error} Nothing was added.") from None
     return found
 
 
@@ -110,13 +123,6 @@ def _sayable(one: dict[str, Any], where: str) -> dict[str, Any]:
     except DataError as error:
         raise DataError(f"{where}: {error} Write it as a text, in quotation marks. Nothing was added.") from None
     return one
-
-
-def _number(given: Any, file: Path, line: int | None) -> float:
-    try:
-        return float(given)
-    except (TypeError, ValueError):
-        raise DataError(f"'{file}', line {line}: {json.dumps(given)} is no number. Nothing was added.") from None
 
 
 def sidecar_of(folder: Path) -> Callable[[Path], None]:

@@ -222,12 +222,9 @@ def evidence(
 
     rows = show.evidence_rows(file, kind, show.pairs(fixed, "--set"))
     found = add_evidence(archive, signer_of(key), rows, by, wait)
-    told(
-        "evidence",
-        show.checkpoint(found),
-        as_json,
-        lambda: show.show_checkpoint(f"evidence of {len(rows)} items", found),
-    )
+    content = {"new": found.new, "known": found.known} | show.checkpoint(found.checkpoint)
+    words = f"{found.new:,} pieces of evidence added, {found.known:,} were there already"
+    told("evidence", content, as_json, lambda: show.show_checkpoint(words, found.checkpoint))
 
 
 @command.command("erase", short_help="Erase bytes for good, by law; the leaf stays.")

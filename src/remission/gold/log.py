@@ -245,7 +245,9 @@ def read_log(folder: Path) -> Log:
     if place.is_symlink() or not place.is_dir():
         raise DataError(f"'{folder}' is no archive: it has no folder 'log'. `remission archive init` makes one.")
     names = sorted(path.name for path in place.iterdir())
-    numbers = [int(name[:8]) for name in names if name == f"{name[:8]}.jsonl" and name[:8].isdecimal()]
+    numbers = [
+        int(name[:8]) for name in names if name == f"{name[:8]}.jsonl" and name[:8].isdecimal() and name.isascii()
+    ]
     if not numbers:
         raise DataError(f"'{folder}' is no archive: its log is empty. `remission archive init` makes one.")
     most = 2 * len(numbers) + 1000  # a file that claims to be later than that is no batch, but a stray

@@ -14,7 +14,7 @@ from remission.gold import disk
 from remission.gold.canonical import canonical, parse
 
 _HEX32, _HEX64 = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{128}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _CHECKPOINT, _KEY = b"remission/archive-checkpoint/1\n", b"remission/archive-key/1\n"
 
 

@@ -91,7 +91,7 @@ def test_values_that_others_stumble_over_are_refused(place: Path) -> None:
 
 
 def test_control_characters_do_not_come_in(tmp_path: Path) -> None:
-    evidence: dict[str, Any] = {"kind": "dated-snapshot", "what": {"from": "what"}}
+    evidence: dict[str, Any] = {"kind": "dated-snapshot", "date": "2020", "what": {"from": "what"}}
     told = about({"collection": COLLECTION, "item": {"rights": {"from": "rights"}}, "evidence": [evidence]})
     assert record(told, "x", "c", "text", {"rights": "a\r\nb\tc", "what": "w"})["rights"] == "a\r\nb\tc"
     for row in ({"rights": ESCAPE, "what": "w"}, {"rights": "r", "what": ESCAPE}, {"rights": "r", "what": "\x9b2J"}):
@@ -101,7 +101,7 @@ def test_control_characters_do_not_come_in(tmp_path: Path) -> None:
         {"collection": COLLECTION | {"title": ESCAPE}},
         {"collection": COLLECTION | {"source": ["fine", ESCAPE]}},
         {"collection": COLLECTION, "item": {"collector": ESCAPE}},
-        {"collection": COLLECTION, "evidence": [{"kind": "dated-snapshot", "what": ESCAPE}]},
+        {"collection": COLLECTION, "evidence": [{"kind": "dated-snapshot", "date": "2020", "what": ESCAPE}]},
     ):
         with pytest.raises(SpecError, match="control characters"):
             about(tables)

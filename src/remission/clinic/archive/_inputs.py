@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -46,7 +48,7 @@ class Input:
         reader = _Reader(self.fields, takes, account)
         for file, stamp in zip(self._files, self._stamps, strict=True):
             for line, row in _found(file, self.fields, takes, self.paragraphs):
-                reader.add(str(file), line, row)
+                reader.add(str(file), line, _named(row, self.fields.id))
                 if reader.items:
                     some = True
                     yield reader.items.pop(), {name: listed.pop() for name, listed in reader.kept.items()}
@@ -55,6 +57,14 @@ class Input:
         if some:
             reader.items.append("")  # only fields that no row has are left to be complained about
         reader._check()
+
+
+def _named(row: dict[str, Any] | str, field: str) -> dict[str, Any] | str:
+    """The row, or why it is none: what is no name would get one that nobody wrote, such as ``True`` or ``inf``."""
+    given = None if isinstance(row, str) else row.get(field)
+    if isinstance(given, (bool, list, dict)) or (isinstance(given, float) and math.isinf(given)):
+        return f"'{field}' is a text or a number, not {json.dumps(given, default=str)[:60]}"
+    return row
 
 
 def _places(paths: Sequence[str | Path], pictures: bool) -> dict[str, str]:

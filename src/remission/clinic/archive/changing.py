@@ -5,7 +5,9 @@ Nothing of it alters what is there: each is one more event. Only erasing overwri
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,15 @@ from remission.gold.canonical import canonical
 from remission.gold.signing import Checkpoint, Signer
 
 AMENDABLE = tuple(name for name in ITEM if name not in ("derived_from", "attributed_to", "generated_by"))
+
+
+@dataclass(frozen=True)
+class AddedEvidence:
+    """Pieces of evidence that were new, and that were there already; and the checkpoint that covers them."""
+
+    new: int
+    known: int
+    checkpoint: Checkpoint
 
 
 def amend(
@@ -55,16 +66,28 @@ def amend(
 
 def add_evidence(
     folder: Path, signer: Signer, evidence: Sequence[tuple[str, dict[str, Any]]], by: str, wait: float = 60.0
-) -> Checkpoint:
-    """Add evidence of human origin, or against it, to items: pairs of an item and its evidence."""
+) -> AddedEvidence:
+    """Add evidence of human origin, or against it, to items: pairs of an item and its evidence. What is there already is left.
+
+    Raises:
+        SpecError: evidence that says nothing, an unknown field, an impossible value. DataError: an item that is not there, or erased.
+    """
     checked_words(by, "by")
     checked = [(item, checked_evidence(dict(one))) for item, one in evidence]
     with writing(folder, signer, wait) as writer:
-        for item, _ in checked:
+        for item in dict.fromkeys(item for item, _ in checked):
             _there(writer, item)
+        there = _evidence_of(writer, {item for item, _ in checked})
+        new = 0
         for item, one in checked:
+            line = canonical(one)
+            if line in there[item]:
+                continue
+            there[item].add(line)
+            new += 1
             writer.event({"event": "evidence", "item": item, "evidence": one, "by": by, "time": now()})
-        return _committed(writer)
+        checkpoint = _committed(writer) if new or not checked else writer.log.head
+        return AddedEvidence(new, len(checked) - new, checkpoint)
 
 
 def erase_items(
@@ -162,6 +185,20 @@ def as_it_is(record: dict[str, Any], later: dict[str, Any] | None) -> dict[str, 
     if later is None:
         return record
     return record | later["changes"] | {"evidence": [*record.get("evidence", []), *later["evidence"]]}
+
+
+def _evidence_of(writer: Writer, items: set[str]) -> dict[str, set[bytes]]:
+    """The evidence that each of these items has already."""
+    assert writer.archive is not None
+    found: dict[str, set[bytes]] = {}
+    for item in items:
+        with contextlib.suppress(VerificationError):  # what is damaged may get evidence, too
+            found[item] = {canonical(one) for one in writer.archive.record(item).get("evidence", [])}
+        found.setdefault(item, set())
+    for _, entry in writer.log.entries():
+        if entry["event"] == "evidence" and entry["item"] in found:
+            found[entry["item"]].add(canonical(entry["evidence"]))
+    return found
 
 
 def _there(writer: Writer, item: str) -> None:

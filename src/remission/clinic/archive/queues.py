@@ -19,7 +19,7 @@ import numpy as np
 from remission.clinic.archive._shown import planted as planted_tasks
 from remission.clinic.archive._shown import show
 from remission.clinic.archive.changing import as_it_is, current
-from remission.clinic.archive.record import checked_words
+from remission.clinic.archive.record import checked_words, number_of
 from remission.clinic.archive.writing import writing
 from remission.errors import DataError, SpecError, StoreError, did_you_mean
 from remission.gold import disk
@@ -323,10 +323,7 @@ VERDICTS = ("human", "machine", "unsure")
 
 
 def _seconds(given: Any, path: Path, line: int | None) -> float:
-    try:
-        value = float(given)
-    except (TypeError, ValueError):
-        value = math.nan
+    value = number_of(given)
     if not 0 <= value < 1e6:
         raise DataError(f"'{path}', line {line}: {json.dumps(given)} is no number of seconds.")
     return value

@@ -38,6 +38,16 @@ EVIDENCE: dict[str, tuple[str, ...]] = {
     "detector": ("name", "version", "score", "verdict", "calibration"),
     "watermark": ("name", "version", "p", "verdict", "key"),
 }
+#: What each kind must say, one of each group at least; else it is evidence of nothing.
+NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "dated-snapshot": (("date",), ("what", "where", "sha256")),
+    "signed-statement": (("by",), ("text", "signature", "where")),
+    "reviewer-decision": (("by",), ("verdict",)),
+    "detector": (("name",), ("version",), ("score", "verdict")),
+    "watermark": (("name",), ("version",), ("p", "verdict")),
+}
+VERDICTS = {"watermark": ("marked", "unmarked", "machine", "unsure")}  # of all other kinds: who wrote it
+_WROTE = ("human", "machine", "unsure")
 MODALITIES = ("text", "image", "audio", "video", "other")
 LONGEST = 10_000  # characters of a value
 #: What a terminal may take for a command; lines and tabs are fine.
@@ -125,7 +135,7 @@ def record(about: About, item: str, collection: str, modality: str, row: Mapping
         raise SpecError(f"'collected' needs 'dated_by': how the date is known. {did_you_mean('', DATED_BY)}")
     prov = {_PROV[name]: fields.pop(name) for name in tuple(_PROV) if name in fields}
     prov["wasDerivedFrom"] = [*prov.get("wasDerivedFrom", []), collection]
-    evidence = [_filled(one, row) for one in about.evidence]
+    evidence = [found for one in about.evidence if (found := _filled(one, row))]
     return fields | {"id": item, "collection": collection, "evidence": evidence, "prov": prov}
 
 
@@ -152,7 +162,7 @@ def checked_date(text: Any, name: str) -> str:
     """An ISO 8601 date (2021, 2021-03, 2021-03-04, or with a time), not in the future."""
     given = str(text)
     match = re.fullmatch(
-        r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?)?)?", given
+        r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?)?)?", given, re.ASCII
     )
     try:
         first = datetime.date(*(int(part or 1) for part in match.groups())) if match else None
@@ -212,8 +222,7 @@ def _evidence(one: dict[str, Any]) -> dict[str, Any]:
     if kind not in EVIDENCE:
         raise SpecError(f"[[evidence]] has a kind. {did_you_mean(str(kind), EVIDENCE)}")
     _known(f"evidence ({kind}).", [name for name in one if name != "kind"], EVIDENCE[kind])
-    if kind in ("detector", "watermark") and not (one.get("name") and one.get("version")):
-        raise SpecError(f"Evidence of a {kind} needs its 'name' and 'version'.")
+    _needs(one)
     found = dict(_plain(one))
     for name, value in found.items():
         if isinstance(value, dict):
@@ -221,16 +230,33 @@ def _evidence(one: dict[str, Any]) -> dict[str, Any]:
         elif name == "date":
             checked_date(value, "evidence.date")
         else:
-            found[name] = _told(name, value)
+            found[name] = _told(kind, name, value)
     return found
 
 
-def _told(name: str, value: Any) -> Any:
-    """A value of evidence: a number where one is meant, else a text or a number."""
+def _needs(one: Mapping[str, Any]) -> None:
+    kind = one["kind"]
+    if all(any(one.get(name) not in (None, "") for name in group) for group in NEEDS[kind]):
+        return
+    always = " and ".join(f"'{group[0]}'" for group in NEEDS[kind] if len(group) == 1)
+    some = "".join(", and " + " or ".join(f"'{name}'" for name in group) for group in NEEDS[kind] if len(group) > 1)
+    said = ", ".join(name for name in one if name != "kind") or "nothing"
+    raise SpecError(f"Evidence of the kind {kind} needs {always}{some}; else it says nothing. Got {said}.")
+
+
+def _told(kind: str, name: str, value: Any) -> Any:
+    """A value of evidence: a number where one is meant, a word or a hash that can be, else a text or a number."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)) or len(str(value)) > LONGEST:
         raise SpecError(
             f"'evidence.{name}' is a text of at most {LONGEST:,} characters, or a number. Got {str(value)[:60]!r}."
         )
+    if name == "verdict":
+        allowed, word = VERDICTS.get(kind, _WROTE), str(value).strip().lower()
+        if word not in allowed:
+            raise SpecError(f"There is no verdict '{str(value)[:60]}' of a {kind}. {did_you_mean(word, allowed)}")
+        return word
+    if name == "sha256" and not re.fullmatch("[0-9a-fA-F]{64}", str(value)):
+        raise SpecError(f"'evidence.sha256' is a hash of 64 hexadecimal digits. Got '{str(value)[:70]}'.")
     number = name in ("score", "p") or not isinstance(value, str)
     return _number(name, value) if number and type(value) is not int else checked_words(value, f"evidence.{name}")
 
@@ -244,26 +270,47 @@ def checked_evidence(one: dict[str, Any]) -> dict[str, Any]:
 
 
 def _filled(one: dict[str, Any], row: Mapping[str, str]) -> dict[str, Any]:
+    """Evidence of a row; empty where none of its columns says anything in this row."""
+    columns = [value["from"] for value in one.values() if isinstance(value, dict)]
+    if columns and not any(row.get(column, "") for column in columns):
+        return {}
     found: dict[str, Any] = {}
     for name, value in one.items():
         text: Any = row.get(value["from"], "") if isinstance(value, dict) else value
         if text != "":
-            text = _told(name, text)
+            text = _told(one["kind"], name, text)
         if name == "date" and text:
             text = checked_date(text, "evidence.date")
         if text != "":
             found[name] = text
+    _needs(found)
     return found
 
 
 def _number(name: str, text: Any) -> float:
-    try:
-        value = float(text)
-    except (TypeError, ValueError):
-        value = math.nan
+    value = number_of(text)
     if not math.isfinite(value):
         raise DataError(f"the {name} of evidence is no number: '{str(text)[:60]}'")
+    if name == "p" and not 0 <= value <= 1:
+        raise DataError(f"the p of evidence is a probability, 0 to 1: '{str(text)[:60]}'")
     return value
+
+
+def number_of(given: Any) -> float:
+    """A number as people write it, with digits 0 to 9 only; NaN for what is none, such as ``True`` or ``1_000``.
+
+    >>> number_of("1e-3"), number_of(2), number_of("1_0"), number_of(True)
+    (0.001, 2.0, nan, nan)
+    """
+    text = given.strip() if isinstance(given, str) else ""
+    if isinstance(given, bool) or not isinstance(given, (str, int, float)):
+        return math.nan
+    if isinstance(given, str) and not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
+        return math.nan
+    try:
+        return float(given)
+    except OverflowError:
+        return math.inf
 
 
 def _column(name: str, value: dict[str, Any]) -> str:

@@ -78,9 +78,17 @@ def sample(
         raise DataError(f"None of the {left_out:,} items is a text. Export pictures with `remission archive export`.")
     first, last = batch * count, (batch + 1) * count
     if last > len(items) and not again:
+        whole = len(items) // count
+        some = (
+            "no batch of this size can be drawn"
+            if not whole
+            else f"batches 0 to {whole - 1} can be drawn"
+            if whole > 1
+            else "batch 0 can be drawn"
+        )
         raise DataError(
-            f"Batch {batch} of {count} needs {last:,} texts, and there are {len(items):,}: batches 0 to {len(items) // count - 1} can "
-            "be drawn. Add items, draw fewer, or let items come again with --again."
+            f"Batch {batch} of {count} needs {last:,} texts, and there are {len(items):,}: {some}. Add items, draw fewer, or let items "
+            "come again with --again."
         )
     drawn = []
     for turn in range(first // len(items), (last - 1) // len(items) + 1):

@@ -142,10 +142,10 @@ class Writer:
         return self._has(item, hashlib.sha256(content), len(content), line)
 
     def _has(self, item: str, sha: Any, size: int, line: bytes) -> bool:
-        if self._known(item, sha.hexdigest(), line):
-            return True
         if sha.digest() in self.log.gone:
             raise DataError(f"the content of '{item}' was erased once, on request; it cannot come back")
+        if self._known(item, sha.hexdigest(), line):
+            return True
         if size > LARGEST:
             raise DataError(f"'{item}' has {size:,} bytes; at most {LARGEST:,} are taken")
         if len(line) > RECORD:
