@@ -221,6 +221,7 @@ def test_a_signed_census_is_verified(folder: Path, tmp_path: Path, capsys: pytes
     assert command_line([*verify_, "--signed-by", key, "--inputs", "--json"]) == 0
     assert said(capsys) == {
         "schema": "remission/census-verification/1", "census": str(tmp_path / "out"), "faults": [], "signed_by": key,
+        "notes": [],
     }  # fmt: skip
     assert command_line(verify_) == 0
     assert f"as its manifest says; signed by {key} (whose that is" in " ".join(capsys.readouterr().out.split())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from remission.cli import _run as command_line
+from tests.clinic.census.test_asking import resealed
 from tests.test_cli_census import call, folder  # noqa: F401  (a fixture)
 from tests.test_cli_detect import said
 
@@ -82,8 +83,9 @@ def test_other_folders_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_unfinished_and_damaged_ones_are_refused(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = json.loads((copied / "answer.json").read_text())
     for content, words in (
-        (json.dumps(answer | {"bytes": answer["bytes"] + 1}), "is not that of its manifest"),
-        (json.dumps({key: value for key, value in answer.items() if key != "checks"}), "checks"),
+        (resealed(answer | {"manifest": "0"}), "is not that of its manifest"),
+        (json.dumps(answer | {"bytes": answer["bytes"] + 1}), "its seal does not fit"),
+        (resealed({key: value for key, value in answer.items() if key != "checks"}), "checks"),
         (json.dumps(answer | {"schema": "remission/other/1"}), "is no answer of a census"),
         ("{", "is damaged"),
     ):

@@ -212,18 +212,23 @@ def verified(folder: Path, paths: tuple[str, ...], key: str | None, inputs: bool
     if paths:
         raise SpecError("--verify takes the folder of a finished census and no PATHs. Give one or the other.")
     wanted = None if key is None else public_key(key)
+    notes: list[str] = []
     try:
-        faults = verify(folder, inputs, wanted)
+        faults = verify(folder, inputs, wanted, notes)
     except StoreError as error:
         if not (folder / NAME).is_file():
             raise
         faults = [{"kind": "manifest changed", "what": str(error)}]
     signer = signer_of(folder / SIGNATURE)
     if as_json:
-        out.as_json("census-verification", {"census": str(folder), "faults": faults, "signed_by": signer})
+        out.as_json(
+            "census-verification", {"census": str(folder), "faults": faults, "signed_by": signer, "notes": notes}
+        )
         return 1 if faults else 0
     for fault in faults:
         click.echo(f"{fault['kind']}: {fault['what']}")
+    for note in notes:
+        click.echo(note)
     told = f"{len(faults):,} fault{'s' if len(faults) != 1 else ''}" if faults else "as its manifest says"
     signed = "not signed" if signer is None else f"signed by {signer}"
     asked = "" if signer is None or wanted is not None else " (whose that is, only --signed-by can check)"

@@ -14,9 +14,12 @@ from remission import DataError, SpecError, StoreError
 from remission.calibration.calibrating import calibrate
 from remission.calibration.fitted import FittedDetector
 from remission.clinic.archive.writing import create, writing
+from remission.clinic.census._answer_file import _seal, read_answer
 from remission.clinic.census.answering import CensusRow
-from remission.clinic.census.asking import Finding, Question, archived, read_answer, reopen, take_census
+from remission.clinic.census.asking import Finding, Question, archived, reopen, take_census
+from remission.clinic.census.manifest import ANSWER, NAME, SIGNATURE, read_manifest, verify
 from remission.clinic.census.sampling import Sampling
+from remission.clinic.census.signing import sign
 from remission.clinic.census.units import Config
 from remission.clinic.prevalence import Wish
 from remission.corpus.reading import Fields
@@ -75,12 +78,12 @@ def test_a_question_is_answered_and_read_again(home: Path, tmp_path: Path) -> No
     row = whole(found)
     assert (row.n, row.n_copies, row.n_declared) == (400, 20, 40)
     assert row.share.low <= 0.25 <= row.share.high
-    told_ = read_answer(tmp_path / "out")
+    told_ = read_answer(tmp_path / "out", read_manifest(tmp_path / "out"))
     again = reopen(tmp_path / "out")
     for document in (found.document(), again.document()):
         plain = json.loads(json.dumps(document, default=list).replace("NaN", "null").replace("Infinity", "null"))
         assert plain | {"found_done": 0, "detector": ""} == {
-            key: value for key, value in told_.items() if key != "schema"
+            key: value for key, value in told_.items() if key not in ("schema", "manifest", "seal")
         } | {"detector": ""}
     assert told_["asked"]["price"] == 2.0
     assert (
@@ -120,7 +123,9 @@ def test_another_question_needs_no_new_scores(change: dict[str, Any], home: Path
     again = ask(home, tmp_path / "out", Question(home / "cal", **change))
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.parquet")} == times
     assert again.census.found_done == len(first.census.manifest.parts)
-    assert read_answer(tmp_path / "out")["asked"] == json.loads(json.dumps(again.document()["asked"]))
+    assert read_answer(tmp_path / "out", read_manifest(tmp_path / "out"))["asked"] == json.loads(
+        json.dumps(again.document()["asked"])
+    )
     assert reopen(tmp_path / "out").answer.whole == again.answer.whole
     if "wish" in change or "archive" in change:
         assert again.answer.whole.share != first.answer.whole.share
@@ -163,6 +168,66 @@ def test_another_detector_needs_another_folder(home: Path, tmp_path: Path) -> No
         ask(home, tmp_path / "out", None, replace(CONFIG, sampling=Sampling(0.5)))
 
 
+def resealed(content: dict[str, Any]) -> str:
+    return json.dumps(content | {"seal": _seal(content)})
+
+
+def kinds(folder: Path) -> list[str]:
+    return [fault["kind"] for fault in verify(folder)]
+
+
+def test_an_answer_that_was_changed_is_found(home: Path, tmp_path: Path) -> None:
+    """By accident, by its seal; on purpose, because it is computed anew; and by the signature, where nothing can be computed."""
+    pytest.importorskip("cryptography")
+    out = tmp_path / "out"
+    ask(home, out)
+    assert kinds(out) == []
+    told_ = (out / ANSWER).read_text()
+    forged = json.loads(told_)
+    forged["strata"][0]["value"] /= 2
+    (out / ANSWER).write_text(json.dumps(forged))
+    assert kinds(out) == ["answer changed"]
+    (out / ANSWER).write_text(resealed(forged))
+    assert kinds(out) == ["answer does not follow from the parts"]
+    for changed in ({"warnings": ["all is well"]}, {"asked": forged["asked"] | {"level": 0.5}}):
+        (out / ANSWER).write_text(resealed(json.loads(told_) | changed))
+        assert kinds(out) == ["answer does not follow from the parts"], changed
+    (out / ANSWER).write_text(told_)
+    sign(out / NAME, out / SIGNATURE, home / "key.pem")
+    assert kinds(out) == []
+    notes_only = resealed(json.loads(told_) | {"notes": ["what cannot be computed anew"]})
+    (out / ANSWER).write_text(notes_only)
+    assert kinds(out) == ["signature does not fit"]
+    with pytest.raises(StoreError, match="not as it was signed"):
+        reopen(out)
+    (out / ANSWER).unlink()
+    assert kinds(out) == ["signature does not fit"]
+
+
+def test_an_answer_whose_detector_is_gone_is_told(home: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    ask(home, out)
+    content = json.loads((out / ANSWER).read_text())
+    (out / ANSWER).write_text(resealed(content | {"asked": content["asked"] | {"detector": str(tmp_path / "gone")}}))
+    notes: list[str] = []
+    assert verify(out, notes=notes) == []
+    assert [note.startswith("The answer was not computed anew") for note in notes] == [True]
+
+
+def test_a_signature_stays_with_its_answer_and_goes_with_another(home: Path, tmp_path: Path) -> None:
+    pytest.importorskip("cryptography")
+    out = tmp_path / "out"
+    ask(home, out)
+    sign(out / NAME, out / SIGNATURE, home / "key.pem")
+    (tmp_path / "a").mkdir()
+    ask(home, tmp_path / "a" / ".." / "out")  # named otherwise
+    assert (out / SIGNATURE).exists()
+    assert kinds(out) == []
+    ask(home, out, Question(home / "cal", Wish(level=0.9)))
+    assert not (out / SIGNATURE).exists()
+    assert kinds(out) == []
+
+
 def test_answers_that_cannot_be_read(home: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     ask(home, out)
@@ -171,8 +236,10 @@ def test_answers_that_cannot_be_read(home: Path, tmp_path: Path) -> None:
         ("{", "is damaged"),
         ("[]", "is no answer"),
         (json.dumps(content | {"schema": "x"}), "is no answer"),
-        (json.dumps({key: value for key, value in content.items() if key != "asked"}), "is damaged"),
-        (json.dumps(content | {"detector_hash": "0"}), "is not the one of this census"),
+        (resealed({key: value for key, value in content.items() if key != "asked"}), "is damaged"),
+        (resealed(content | {"detector_hash": "0"}), "is not the one of this census"),
+        (resealed(content | {"manifest": "0"}), "not that of its manifest"),
+        (json.dumps(content | {"asked": content["asked"] | {"level": 0.5}}), "its seal does not fit"),
     ):
         (out / "answer.json").write_text(damage)
         with pytest.raises(StoreError, match=words):

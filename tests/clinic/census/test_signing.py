@@ -57,7 +57,8 @@ def test_a_signature_is_for_a_census_and_nothing_else(signed: tuple[Path, str]) 
     folder, key = signed
     told = json.loads((folder / SIGNATURE).read_text())
     content = (folder / NAME).read_bytes()
-    assert signed_by(key, b"remission/census-manifest/1\n" + content, told["signature"])
+    assert signed_by(key, b"remission/census-manifest/2\n\n" + content, told["signature"])
+    assert not signed_by(key, b"remission/census-manifest/1\n" + content, told["signature"])
     assert not signed_by(key, content, told["signature"])
     assert not signed_by(key, b"remission/archive-checkpoint/1\n" + content, told["signature"])
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from remission.clinic.census._answer_file import follows, read_answer, read_sealed, write_answer
 from remission.clinic.census.answering import answer, check_wish
 from remission.clinic.census.costs import Cost, full_scan
 from remission.clinic.census.empty import never_met, nothing_kept, odd_dates, undeclared
 from remission.clinic.census.kept import Kept
-from remission.clinic.census.manifest import ANSWER, read_manifest
+from remission.clinic.census.manifest import ANSWER, Manifest, read_manifest
 from remission.clinic.census.marks import Marked
-from remission.clinic.census.parts import write_whole
 from remission.clinic.census.running import Census, Engine, Progress, census_of, kept_of, run_census
 from remission.clinic.census.scoring import Judge, Scorer
 from remission.clinic.census.units import Config
 from remission.clinic.keys import load_keys
 from remission.clinic.prevalence import Answer, Wish
-from remission.errors import DataError, SpecError, StoreError
+from remission.errors import DataError, RemissionError, SpecError, StoreError
 from remission.numerics.arrays import Words
 
 
@@ -137,19 +135,8 @@ def take_census(
         raise nothing_kept(census)
     notes = [*notes, *undeclared(census, config)]
     finding = _finding(census, judge, question, config, archive, tuple(notes))
-    content = {"schema": "remission/census-answer/1", **finding.document()}
-    content["found_done"] = 0  # of this run, not of the census
-    write_whole(folder / ANSWER, json.dumps(_finite(content), indent=1, sort_keys=True, allow_nan=False))
+    write_answer(folder, finding.document(), census.manifest)
     return finding
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no word for NaN and infinity."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _finding(
@@ -169,7 +156,8 @@ def reopen(folder: str | Path) -> Finding:
         StoreError: no finished census, or no answer beside it, or another detector.
     """
     folder = Path(folder)
-    manifest, told = read_manifest(folder), read_answer(folder)
+    manifest = read_manifest(folder)
+    told = read_answer(folder, manifest)
     try:
         asked = told["asked"]
         config = Config.of(manifest.config)
@@ -188,19 +176,24 @@ def reopen(folder: str | Path) -> Finding:
     return _finding(census, judge, question, config, archived(question), notes)
 
 
-def read_answer(folder: Path) -> dict[str, Any]:
-    """The answer of a finished census as plain values. Raises StoreError."""
+def fault_of_answer(folder: Path, manifest: Manifest, notes: list[str]) -> str:
+    """What is wrong with the answer of a census whose parts are as its manifest says, or nothing; nothing where there is none.
+
+    It is computed anew from the parts. Where that cannot be done (the detector or the archive is not where it was), a note
+    says so, and only its seal is known to fit.
+    """
+    if not (folder / ANSWER).is_file():
+        return ""
     try:
-        found: dict[str, Any] = json.loads((folder / ANSWER).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StoreError(
-            f"'{folder}' holds no answer of a census. Run `remission census` again to finish it."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"'{folder / ANSWER}' is damaged ({type(error).__name__}). Run the census again.") from None
-    if not isinstance(found, dict) or found.get("schema") != "remission/census-answer/1":
-        raise StoreError(f"'{folder / ANSWER}' is no answer of a census. Run the census again.")
-    return found
+        told = read_sealed(folder, manifest)
+    except StoreError:
+        return "answer changed"
+    try:
+        again = reopen(folder).document()
+    except RemissionError as error:
+        notes.append(f"The answer was not computed anew, only its seal was looked at: {error}")
+        return ""
+    return "" if follows(told, again) else "answer does not follow from the parts"
 
 
 def archived(question: Question) -> Words:

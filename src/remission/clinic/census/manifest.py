@@ -114,17 +114,20 @@ def part_files(folder: str | Path, manifest: Manifest) -> list[Path]:
     return [part_path(Path(folder), name) for name in sorted(manifest.parts)]
 
 
-def verify(folder: str | Path, inputs: bool = False, key: str | None = None) -> list[dict[str, str]]:
+def verify(
+    folder: str | Path, inputs: bool = False, key: str | None = None, notes: list[str] | None = None
+) -> list[dict[str, str]]:
     """Check a finished census down to its rows; the faults that were found, ``kind`` and ``what``, or none.
 
     Every part must have the hash that the manifest says, its rows the hash and the counts of its receipt, and all receipts
-    together must be the manifest's.
+    together must be the manifest's. The answer beside it, where there is one, must be what comes of the parts anew.
 
     Args:
         folder: of the census.
         inputs: also read the input files again and compare their hashes.
         key: public key that the manifest must be signed with, 64 hexadecimal digits. Without one a signature, where
             there is one, must fit the key that it names itself.
+        notes: gets what could not be looked at.
 
     Raises:
         StoreError: there is no manifest, or its seal does not fit.
@@ -153,6 +156,10 @@ def verify(folder: str | Path, inputs: bool = False, key: str | None = None) -> 
         ):
             faults.append({"kind": "receipts do not add up", "what": str(folder)})
         faults += _fault_of_groups(folder, manifest)
+        from remission.clinic.census.asking import fault_of_answer  # which imports this
+
+        answer = fault_of_answer(folder, manifest, [] if notes is None else notes)
+        faults += [{"kind": answer, "what": str(folder / ANSWER)}] if answer else []
     for path_, (sha256, _) in sorted(manifest.inputs.items() if inputs else ()):
         if not Path(path_).is_file():
             faults.append({"kind": "input missing", "what": path_})

@@ -1,4 +1,4 @@
-"""Signatures of manifests: who vouches for a census, beside it in a file of its own. Ed25519 (RFC 8032), keys as of archives."""
+"""Signatures of manifests and answers: who vouches for a census, in a file of its own. Ed25519 (RFC 8032), keys as of archives."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from remission.clinic.census.parts import write_whole
 from remission.errors import SpecError, StoreError
 from remission.gold.signing import load_signer, signed_by
 
-SCHEMA = "remission/census-signature/1"
-_PURPOSE = b"remission/census-manifest/1\n"
+SCHEMA = "remission/census-signature/2"
+_PURPOSE = b"remission/census-manifest/2\n"
+_ANSWER = "answer.json"
 _FIELDS = ("schema", "sha256", "key", "signature")
 
 
 def sign(manifest: Path, target: Path, key: Path) -> str:
-    """Sign the bytes of a manifest; the public key, 64 hexadecimal digits.
+    """Sign the bytes of a manifest and the seal of the answer beside it; the public key, 64 hexadecimal digits.
 
     Args:
         manifest: its file.
@@ -30,7 +31,7 @@ def sign(manifest: Path, target: Path, key: Path) -> str:
     content = _bytes(manifest)
     told = {
         "schema": SCHEMA, "sha256": hashlib.sha256(content).hexdigest(), "key": signer.key,
-        "signature": signer.sign_bytes(_PURPOSE, content),
+        "signature": signer.sign_bytes(_PURPOSE, signed_bytes(manifest)),
     }  # fmt: skip
     write_whole(target, json.dumps(told, indent=1))
     return signer.key
@@ -71,7 +72,24 @@ def fault_of(manifest: Path, signature: Path, key: str | None = None) -> str:
         return "signature damaged"
     if key is not None and told["key"] != key:
         return "signed by another key"
-    return "" if signed_by(told["key"], _PURPOSE + _bytes(manifest), told["signature"]) else "signature does not fit"
+    return (
+        "" if signed_by(told["key"], _PURPOSE + signed_bytes(manifest), told["signature"]) else "signature does not fit"
+    )
+
+
+def signed_bytes(manifest: Path) -> bytes:
+    """What is signed after its purpose: the seal that the answer beside a manifest bears (nothing without one), a line end, the manifest.
+
+    Whether the answer is as that seal says is for readers of answers to see. Raises StoreError.
+    """
+    try:
+        told = json.loads(manifest.with_name(_ANSWER).read_text(encoding="utf-8"))
+        seal = str(told["seal"])
+    except FileNotFoundError:
+        seal = ""
+    except (OSError, ValueError, TypeError, KeyError):
+        seal = "damaged"
+    return seal.encode() + b"\n" + _bytes(manifest)
 
 
 def _told(signature: Path) -> dict[str, str] | None:
