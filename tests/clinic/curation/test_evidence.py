@@ -97,8 +97,7 @@ def test_an_interval_that_forgets_why_a_stratum_was_kept_misses() -> None:
             held.append([one.low <= world.truth(rules.rules[0])[0] <= one.high for one in ends])
     assert len(held) >= 10
     knowing, forgetful = np.mean(held, axis=0)
-    assert knowing >= 0.93
-    assert forgetful < 0.9
+    assert forgetful < 0.93 < knowing
 
 
 def test_errors_are_those_of_repeated_corpora() -> None:
@@ -196,4 +195,4 @@ def test_where_the_cap_can_hardly_be_reached(calibration: int, n: int, clustered
         assert held.size <= 0.03 * 600
     else:
         assert held.mean() >= 0.93
-        assert left.mean() <= (0.12 if n == 500 else 0.11)  # few documents: the share errs, and with it every cut
+        assert left.mean() <= (0.11 if n == 500 and clustered else 0.1)

@@ -16,6 +16,7 @@ from remission.errors import SpecError
 from remission.numerics.arrays import Floats, Integers
 
 _LEAST = 25  # calibration humans (units) in what is kept: in a tail with fewer, the cleanest cut is the luckiest one
+_BEST = 0.5  # standard errors by which the best of many cuts, whose errors go together, looks surer than one
 _CUTS = 200  # tried of a cell of which only bounds are known
 
 
@@ -47,7 +48,8 @@ def cap(cells: Sequence[Cell], cap: float = 0.1) -> Rules:
 
     Returns:
         Rules with ``facts``: ``cap``, ``dropped_whole`` (names of strata), ``excess``: of each stratum that is kept on evidence,
-        what that had above what is enough, in standard errors; ``residual`` takes it into account.
+        what that had above what is enough, in standard errors, less half a one, by which the best of many cuts looks surer than
+        one; ``residual`` takes it into account.
 
     Raises:
         SpecError: ``cap`` outside 0 .. 1.
@@ -126,9 +128,9 @@ def _taken(counted: Integers, surely: Floats) -> tuple[int | None, float]:
     if not counted.size:
         return None, -math.inf
     most = float(surely[counted].max())
-    excess = round(most - ENOUGH, 2)
-    if excess < 0:
-        return None, excess
+    if most < ENOUGH:
+        return None, round(most - ENOUGH, 2)
+    excess = max(round(most - ENOUGH - _BEST, 2), 0.0)
     enough = min(likeliest(excess), most)
     return int(counted[surely[counted] >= enough][0]), excess
 
