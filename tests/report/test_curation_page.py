@@ -58,6 +58,7 @@ def document(strata: list[dict[str, Any]], policy: str = "exclude", **more: Any)
     found = {
         "folder": "out", "policy": policy, "fdr": 0.05, "cap": 0.1, "unjudged": "keep", "facts": facts,
         "before": estimate(0.2734375, 0.2265625, 0.3203125), "after": estimate(0.0546875, 0.0234375, 0.0859375), "strata": strata,
+        "whole": {"before": estimate(NAN, 0.2257, 0.3229), "after": estimate(NAN, 0.0233, 0.0907), "unjudged": 15},
         "accounting": {"in": 4187, "kept": 3038, "dropped": 1147, "quarantined": 2},
         "reasons": {"copy of an earlier document": 105, "declares that it is synthetic": 120, "likely synthetic": 922},
         "known": {"judged": 3945, "copies": 105, "declared": 120, "archived": 17, "marked": 3, "unjudged": {"too short": 15}},
@@ -134,7 +135,8 @@ def test_every_number_is_the_documents() -> None:
     check_drawing(page, found)
     text = html.unescape(page)
     for said in (
-        "27.3 % of the documents were synthetic before (95 % interval 22.7 to 32.0 %)", "Of what is kept 5.5 % are (2.3 to 8.6 %)",
+        "27.3 % of the judged documents were synthetic before (95 % interval 22.7 to 32.0 %)",
+        "Of what is kept and judged 5.5 % are (2.3 to 8.6 %)", "15 kept documents were not judged: with them it is anything from 2.3 % to 9.1 %",
         "1,147 of 4,185 documents are dropped (105 of them copies), with them about 32 human documents (15 to 52)",
         "4,187 in = 3,038 kept + 1,147 dropped + 2 set aside", "at most 5 % of the dropped", "0.0123", "over 3,945 documents together",
         "so of 922", "a warning", "a note on the rules", "Nothing kept of 1 stratum", "source=spam", "a note of the lab",
@@ -176,7 +178,7 @@ def test_the_checks_see_a_wrong_number(check: Any, change: Any) -> None:
 
 def test_policies_are_said_in_words_and_numbers() -> None:
     weighed, capped = (html.unescape(page_of(of_sources(policy))) for policy in ("weigh", "cap"))
-    assert "Of what is kept by weight 5.5 % are" in weighed
+    assert "Of what is kept and judged by weight 5.5 % are" in weighed
     assert "the weights take away about 32 human documents" in weighed
     assert "worth 3,000 documents of equal weight" in weighed
     steps = tables(page_of(of_sources("weigh")))["weights-by-score"]
@@ -198,7 +200,9 @@ def test_bounds_are_said_as_bounds() -> None:
     page = page_of(found)
     check_strata(page, found)
     check_drawing(page, found)
-    assert "Before, between 12.5 % and 50.0 % of the documents were synthetic; nothing narrower is known." in page
+    assert (
+        "Before, between 12.5 % and 50.0 % of the judged documents were synthetic; nothing narrower is known." in page
+    )
     assert "between 0.0 % and 25.0 % are: there are only bounds" in page
     assert "0 to 70 human documents" in page
     assert ">nan" not in page.lower()

@@ -96,7 +96,15 @@ def show(found: Any) -> None:
         click.echo(f"{found.left_out:,} rows were left out of the census on request and are in none of these numbers")
     for reason, count in found.reasons.items():
         click.echo(f"  dropped, {reason}: {count:,}")
-    click.echo(f"synthetic share of the whole: {_share(found.before)} before, {_share(found.after)} after")
+    of = "the whole"
+    if found.counted.unjudged:
+        known = found.counted.declared + found.counted.archived + found.counted.marked
+        of = f"documents that were judged{' or whose origin is known' if known else ''}"
+    click.echo(f"synthetic share of {of}: {_share(found.before)} before, {_share(found.after)} after")
+    if found.counted.unjudged:
+        click.echo(
+            f"of all documents, those not judged may be anything: {_share(found.all_before)} before, {_share(found.all_after)} after"
+        )
     if found.wish.policy == "weigh":
         click.echo(f"weights: {found.weight:,.0f} in sum, worth {found.effective:,.0f} documents of weight 1")
     for line in found.rules.notes:

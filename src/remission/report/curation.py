@@ -50,9 +50,15 @@ def build(document: Mapping[str, Any]) -> Report:
 
 def _left(document: Mapping[str, Any], rows: Sequence[Stratum]) -> Section:
     counts, whole = document["accounting"], rows[0]
+    mute, everything = sum(document["known"]["unjudged"].values()), document.get("whole")
+    of = ", of the judged" if mute else ""
     facts = (
-        ("synthetic before", _share(Interval.of(document["before"]))),
-        ("synthetic after", _share(Interval.of(document["after"])) if counts["kept"] else "nothing kept"),
+        (f"synthetic before{of}", _share(Interval.of(document["before"]))),
+        (f"synthetic after{of}", _share(Interval.of(document["after"])) if counts["kept"] else "nothing kept"),
+        *(
+            (f"synthetic {name}, of all", _share(Interval.of(everything[name])))
+            for name in ("before", "after") if mute and everything and counts["kept"]
+        ),
         ("kept", many(counts["kept"], "document")), ("dropped", many(counts["dropped"], "document")),
         ("sum of weights", amount(number(document["weight"]))), ("worth, at equal weights", amount(number(document["effective"]))),
         ("human documents lost", lost_words(whole.lost).replace(" human documents", "")),
@@ -75,7 +81,7 @@ def _left(document: Mapping[str, Any], rows: Sequence[Stratum]) -> Section:
         )  # fmt: skip
     text = (
         "Shares are of documents whose origin is estimated or known, every content once, after curation by weight; documents that "
-        "nothing is said of are in none. Declared, watermarked and archived documents count as what they are."
+        "nothing is said of are in none, but for the shares of all, in which they may be anything. Declared, watermarked and archived documents count as what they are."
     )
     return Section("What is left", escape(text) + styled(), facts=facts, warnings=tuple(map(str, document["warnings"])), findings=tuple(told))  # fmt: skip
 

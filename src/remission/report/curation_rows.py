@@ -77,11 +77,13 @@ def headline(document: Mapping[str, Any], rows: Sequence[Stratum]) -> str:
     """Shares before and after and the price, in a few sentences."""
     counts, before, after = document["accounting"], Interval.of(document["before"]), Interval.of(document["after"])
     level = f"{100 * float(document['before']['level']):g} %"
+    mute, some = sum(document["known"]["unjudged"].values()), kept_unjudged(document)
+    what = "judged documents" if mute else "documents"
     if math.isnan(before.value):
-        first = f"Before, between {_between(before)} of the documents were synthetic; nothing narrower is known."
+        first = f"Before, between {_between(before)} of the {what} were synthetic; nothing narrower is known."
     else:
         first = (
-            f"{percent(before.value, before)} of the documents were synthetic before ({level} interval {ends(before)})."
+            f"{percent(before.value, before)} of the {what} were synthetic before ({level} interval {ends(before)})."
         )
     if not counts["kept"]:
         return f"{first} Nothing is kept: all {many(counts['dropped'], 'document')} were dropped."
@@ -89,9 +91,16 @@ def headline(document: Mapping[str, Any], rows: Sequence[Stratum]) -> str:
     if not (after.known and number(document["weight"])):
         second = f"Of the {many(counts['kept'], 'document')} kept the detector judges none."
     elif math.isnan(after.value):
-        second = f"Of what is kept, {of}between {_between(after)} are: there are only bounds."
+        second = (
+            f"Of what is kept{' and judged' if some else ''}, {of}between {_between(after)} are: there are only bounds."
+        )
     else:
-        second = f"Of what is kept {of}{percent(after.value, after)} are ({ends(after)})."
+        second = (
+            f"Of what is kept {'and judged ' if some else ''}{of}{percent(after.value, after)} are ({ends(after)})."
+        )
+    if some and document.get("whole"):
+        everything = Interval.of(document["whole"]["after"])
+        second += f" {many(some, 'kept document')} {'was' if some == 1 else 'were'} not judged: with them it is anything from {_ends_in_words(everything)}."
     read = counts["kept"] + counts["dropped"]
     copies = document["known"]["copies"]
     price = f"The price: {counts['dropped']:,} of {many(read, 'document')} are dropped"
@@ -101,6 +110,15 @@ def headline(document: Mapping[str, Any], rows: Sequence[Stratum]) -> str:
         return f"{first} {second} {price}, with them {lost}."
     worth = f"What is kept is worth {amount(number(document['effective']))} documents of equal weight."
     return f"{first} {second} {price}, and the weights take away {lost}. {worth}"
+
+
+def kept_unjudged(document: Mapping[str, Any]) -> int:
+    """Kept documents that the detector did not judge."""
+    return sum(document["known"]["unjudged"].values()) if document["unjudged"] == "keep" else 0
+
+
+def _ends_in_words(share: Interval) -> str:
+    return ends(share).replace(" to ", " % to ")
 
 
 def _between(share: Interval) -> str:

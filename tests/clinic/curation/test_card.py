@@ -88,6 +88,7 @@ def test_facts_are_in_the_card(tmp_path):
     assert card["license"] == ["https://spdx.org/licenses/CC-BY-4.0.html"]
     assert "4 % (95 % interval 2 to 7 %)" in meta.description
     assert "88 % of the rare types" in meta.description
+    assert "2 could not be read and were set aside" in meta.description
     assert any("Synthetic documents remain" in one for one in meta.data_limitations)
     assert all((meta.data_biases, meta.data_collection, meta.data_release_maintenance_plan))
     assert meta.machine_annotation_tools == [f"ngrams (sha256 {'a' * 64})"]
@@ -240,6 +241,10 @@ def test_a_card_that_points_outside(tmp_path):
         ({"counts": {"in": 6.5, "kept": 6, "dropped": 0, "quarantined": 0}}, "whole numbers"),
         ({"counts": {"in": 5, "kept": 6, "dropped": -1, "quarantined": 0}}, "negative"),
         ({"reasons": {"score": 2}}, "add up to 2"),
+        ({"unjudged": {"kept": 7}}, "how many of the kept and dropped"),
+        ({"unjudged": {"quarantined": 1}}, "how many of the kept and dropped"),
+        ({"unjudged": {"kept": 2}}, "say the shares of all"),
+        ({"residual_of_all": Estimate(0.5, 0.6, 0.7, 0.95, "", 1)}, "'residual_of_all' is a share"),
         ({"residual": Estimate(0.5, 0.6, 0.7, 0.95, "", 1)}, "'residual' is a share"),
         ({"strata": {"news": Estimate(1.5, 1.5, 1.5, 0.95, "", 1)}}, "'news' is a share"),
         ({"census": "abc"}, "sha256"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,44 +23,50 @@ _FILES = 80  # they are of at most so many files
 
 def ahead(
     folder: Path, before: Estimate, after: Estimate, worth: float, generations: int, temperature: float, simulate: bool,
-    seed: int, progress: Progress | None,
+    seed: int, progress: Progress | None, whole: tuple[Estimate, Estimate] | None = None,
 ) -> tuple[Outlook | None, str]:  # fmt: skip
     """The outlook of a curated folder, or None and why there is none.
 
     Args:
         folder: with ``kept/``.
-        before: synthetic share of the whole corpus.
+        before: synthetic share of the judged documents of the corpus.
         after: the same of what is kept.
-        worth: the mean weight of kept documents.
+        worth: the mean weight of kept documents, of judged ones where others are kept too.
         generations: see :func:`~.outlook.outlook`.
         temperature: likewise.
         simulate: likewise.
         seed: of the choice of texts, and of the loops.
         progress: told how far the loops are.
+        whole: where others than judged documents are kept too, both shares of all; texts and words are then of judged ones.
     """
     import pyarrow as pa
 
+    seen = None if whole is None else Counter[bool]()
     try:
-        texts = list(_texts(folder, seed))
+        texts = list(_texts(folder, seed, seen))
     except (pa.ArrowException, OSError) as error:
         raise StoreError(
             f"A file of '{folder / 'kept'}' is damaged ({error}). Delete the folder and run the same command again."
         ) from None
     if not texts:
         return None, "The lab predicts nothing: no text is kept."
-    words = max(2, round(worth * _words(folder, texts)))
+    part = 1.0 if seen is None else seen[True] / seen.total()
+    words = max(2, round(worth * part * _words(folder, texts)))
     try:
         found = outlook(
             texts, before, after, generations, tokens=words, temperature=temperature, simulate=simulate, seed=seed,
-            progress=progress,
+            progress=progress, whole=whole,
         )  # fmt: skip
     except (DataError, SpecError, StoreError) as error:  # the training set is made, and is worth telling of without it
         return None, f"The lab predicts nothing: {error}"
     return found, ""
 
 
-def _texts(folder: Path, seed: int) -> Iterator[str]:
-    """Kept texts from files and rows drawn at random, each with its weight as the chance to be taken; about 5 MB."""
+def _texts(folder: Path, seed: int, seen: Counter[bool] | None = None) -> Iterator[str]:
+    """Kept texts from files and rows drawn at random, each with its weight as the chance to be taken; about 5 MB.
+
+    With ``seen`` those that have a score alone; the bytes of these and of others are counted in it, by whether they have one.
+    """
     import pyarrow.parquet as pq
 
     rng = np.random.default_rng(seed)
@@ -73,7 +81,11 @@ def _texts(folder: Path, seed: int) -> Iterator[str]:
             for group in rng.permutation(file.num_row_groups):
                 if held >= each:
                     break
-                table = file.read_row_group(int(group), columns=["text", "weight"])
+                columns = ["text", "weight"] if seen is None else ["text", "weight", "score"]
+                table = file.read_row_group(int(group), columns=columns)
+                if seen is not None:
+                    whole, table = _size(table), table.filter(table.column("score").is_valid())
+                    seen.update({True: _size(table), False: whole - _size(table)})
                 texts, taken = table.column("text"), rng.random(len(table)) < table.column("weight").to_numpy()
                 for row in rng.permutation(np.flatnonzero(taken)):
                     text = texts[int(row)].as_py()
@@ -81,6 +93,13 @@ def _texts(folder: Path, seed: int) -> Iterator[str]:
                     held += len(text)
                     if held >= each:
                         break
+
+
+def _size(table: Any) -> int:
+    """Bytes of the texts of an Arrow table."""
+    import pyarrow.compute as pc
+
+    return pc.sum(pc.binary_length(table.column("text"))).as_py() or 0
 
 
 def _words(folder: Path, texts: Sequence[str]) -> int:

@@ -27,7 +27,7 @@ def document(facts: CardFacts, groups: Mapping[str, Group], sums: Hashed) -> dic
     """The whole document as plain values."""
     return {
         "@context": _CONTEXT, "@type": "sc:Dataset", "conformsTo": _CONFORMS, "name": facts.name,
-        "description": words.description(facts), "version": facts.version, "datePublished": facts.created[:10],
+        "description": " ".join([words.description(facts), *facts.outlook]), "version": facts.version, "datePublished": facts.created[:10],
         "url": facts.url or f"urn:sha256:{facts.census or sums.sha256}",
         "citeAs": facts.citation or f"{', '.join(facts.creators) or facts.name}, {facts.created[:4]}: {facts.name} {facts.version}",
         **({"license": [_licence(one) for one in facts.licences]} if facts.licences else {}),
@@ -63,6 +63,12 @@ def _measured(facts: CardFacts) -> Iterator[dict[str, Any]]:
     yield _share("synthetic share before curation", facts.before)
     for stratum, share in facts.strata.items():
         yield _share(f"residual synthetic share, {stratum}", share)
+    if any(facts.unjudged.values()):
+        for name, every in (("before", facts.before_of_all), ("after", facts.residual_of_all)):
+            if every is not None:
+                yield _share(f"synthetic share {name} curation, with documents not judged", every)
+        for name, count in facts.unjudged.items():
+            yield {"@type": "sc:PropertyValue", "name": f"documents {name}, not judged", "value": count}
     for name, count in facts.counts.items():
         yield {"@type": "sc:PropertyValue", "name": f"documents {name}", "value": count}
     for reason, count in facts.reasons.items():

@@ -18,17 +18,18 @@ _SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1
 
 def text(facts: CardFacts, groups: Mapping[str, Group]) -> str:
     """The whole file."""
-    parts = [*_header(facts, groups), f"# {_line(facts.name)}", "", words.description(facts), ""]
-    parts += _table(("documents", "number"), [(name, f"{count:,}") for name, count in facts.counts.items()])
+    parts = [*_header(facts, groups), f"# {_line(facts.name)}", "", words.made(facts), ""]
+    counts = {**facts.counts, **{f"{name}, not judged": count for name, count in facts.unjudged.items() if count}}
+    parts += _table(("documents", "number"), [(name, f"{count:,}") for name, count in counts.items()])
     parts += [
         "## Synthetic share",
         "",
-        f"Before curation {words.share(facts.before)}; of what is kept {words.share(facts.residual)}.",
+        *words.shares(facts),
         "",
     ]
-    if facts.strata:
+    if set(facts.strata) - {"all"}:
         parts += _table(
-            ("stratum", "synthetic share of what is kept"),
+            ("stratum", "synthetic share of what is kept and judged"),
             [(name, words.share(one)) for name, one in facts.strata.items()],
         )
     if facts.outlook:

@@ -30,13 +30,55 @@ def share(one: Estimate) -> str:
 
 def description(facts: CardFacts) -> str:
     """A paragraph."""
+    return " ".join([made(facts), *shares(facts)])
+
+
+def made(facts: CardFacts) -> str:
+    """What became of how many documents."""
     counts = facts.counts
-    told = [
+    return (
         f"{counts['kept']:,} of {counts['in']:,} documents of a corpus, kept by the policy {facts.policy}; {counts['dropped']:,} were dropped, "
-        f"{counts['quarantined']:,} could not be judged and were set aside.",
-        f"Estimated synthetic share of what is kept: {share(facts.residual)}; of the corpus before: {share(facts.before)}.",
+        f"{counts['quarantined']:,} could not be read and were set aside."
+    )  # fmt: skip
+
+
+def shares(facts: CardFacts) -> list[str]:
+    """The synthetic share after and before, of whom."""
+    if not any(facts.unjudged.values()):
+        return [
+            f"Estimated synthetic share of what is kept: {share(facts.residual)}; of the corpus before: {share(facts.before)}."
+        ]
+    assert facts.residual_of_all is not None
+    assert facts.before_of_all is not None
+    kept, dropped, judged = (
+        facts.unjudged["kept"],
+        facts.unjudged["dropped"],
+        facts.counts["kept"] - facts.unjudged["kept"],
+    )
+    told = [
+        f"Estimated synthetic share of the {judged:,} kept documents that were judged: {share(facts.residual)}; of the judged documents of "
+        f"the corpus before: {share(facts.before)}."
     ]  # fmt: skip
-    return " ".join([*told, *facts.outlook])
+    if kept:
+        told.append(
+            f"{kept:,} more documents are kept that the detector could not judge. They may be human or synthetic, all of them: of all "
+            f"{facts.counts['kept']:,} kept documents the synthetic share lies {span(facts.residual_of_all)}, of the corpus before {span(facts.before_of_all)}."
+        )  # fmt: skip
+    if dropped:
+        told.append(
+            f"{dropped:,} documents were dropped because the detector could not judge them: of the whole corpus before the synthetic share "
+            f"lies {span(facts.before_of_all)}."
+        )  # fmt: skip
+    return told
+
+
+def span(one: Estimate) -> str:
+    """Between which ends a share lies.
+
+    >>> span(Estimate(0.04, 0.02, 0.07, 0.95, "", 1))
+    'between 2 and 7 %'
+    """
+    return f"between {100 * one.low:.3g} and {100 * one.high:.3g} %"
 
 
 def protocol(facts: CardFacts) -> list[str]:
@@ -62,12 +104,21 @@ def biases(facts: CardFacts) -> list[str]:
 
 def limitations(facts: CardFacts) -> list[str]:
     """What must not be expected."""
+    of = " of the judged documents" if any(facts.unjudged.values()) else ""
     told = [
-        f"Synthetic documents remain: {share(facts.residual)}.",
-        "Human documents were dropped as well, for no detector is free of errors; they are in dropped/ with the reason.",
+        f"Synthetic documents remain: {share(facts.residual)}{of}.",
+        "Human documents may be among the dropped ones, for no detector is free of errors; these are in dropped/ with the reason.",
     ]  # fmt: skip
     if not facts.counts["dropped"]:
         told = told[:1]
+    if facts.unjudged["kept"]:
+        told.append(
+            f"{facts.unjudged['kept']:,} of the {facts.counts['kept']:,} kept documents were not judged; nothing is known of their origin."
+        )
+    if facts.unjudged["dropped"]:
+        told.append(
+            f"{facts.unjudged['dropped']:,} documents were dropped because they could not be judged; how many of them are human is not known."
+        )
     if not facts.licences:
         told.append("No licence was stated: whoever uses the documents must find out what is allowed.")
-    return [*told, *facts.limitations]
+    return [*told, *facts.warnings, *facts.limitations]

@@ -24,9 +24,14 @@ _TOLD = ("perplexity", "distinct.2", "types.alive")  # of a simulation
 
 def sentences(found: Outlook) -> list[str]:
     """The answer in words, the shares first."""
-    lead = (
-        f"Before curation {percent(found.before)} of the training corpus is synthetic, after it {percent(found.after)}."
-    )
+    of = "the training corpus is" if found.whole is None else "the judged documents are"
+    lead = f"Before curation {percent(found.before)} of {of} synthetic, after it {percent(found.after)}."
+    if found.whole is not None:
+        before, after = map(percent, found.whole)
+        lead += (
+            f" Of all documents, where those that were not judged may be anything, it is {before} before and {after} after: what "
+            "follows is for the judged ones alone."
+        )
     if found.temperature == 1.0:
         told = [lead, _types(found), _long_run(found), _tips(found)]
     else:

@@ -31,8 +31,12 @@ class CardFacts:
         name: of the data set.
         policy: ``exclude``, ``weigh`` or ``cap``, with its settings in words, as in ``exclude (false discovery rate 0.05)``.
         counts: documents ``in``, ``kept``, ``dropped``, ``quarantined``; the first is the sum of the others.
-        residual: estimated synthetic share of what is kept (by weight); value NaN: only bounds are known.
+        residual: estimated synthetic share of what is kept (by weight) and judged; value NaN: only bounds are known.
         before: the same of the whole corpus.
+        unjudged: documents ``kept`` and ``dropped`` that the detector could not judge and whose origin is not known: the shares
+            ``residual`` and ``before`` are not of these.
+        residual_of_all, before_of_all: the same shares of all documents, where those may be anything; needed where there are some.
+        warnings: what a reader of the shares must know besides.
         reasons: dropped documents by reason; they add up to ``dropped`` when given.
         thresholds: what is dropped: stratum or kind -> score above which a document is dropped, or words.
         strata: residual synthetic share by stratum.
@@ -55,6 +59,10 @@ class CardFacts:
     residual: Estimate
     before: Estimate
     created: str
+    unjudged: Mapping[str, int] = field(default_factory=dict)
+    residual_of_all: Estimate | None = None
+    before_of_all: Estimate | None = None
+    warnings: tuple[str, ...] = ()
     reasons: Mapping[str, int] = field(default_factory=dict)
     thresholds: Mapping[str, float | str] = field(default_factory=dict)
     strata: Mapping[str, Estimate] = field(default_factory=dict)
@@ -125,7 +133,10 @@ def _checked(facts: CardFacts) -> CardFacts:
         raise SpecError(
             f"The reasons add up to {sum(facts.reasons.values())} documents, but {counts['dropped']} were dropped."
         )
-    for name, share in {"residual": facts.residual, "before": facts.before, **facts.strata}.items():
+    facts = dataclasses.replace(facts, unjudged=_unjudged(facts, counts))
+    shares = {"residual": facts.residual, "before": facts.before, **facts.strata}
+    shares |= {name: getattr(facts, name) for name in ("residual_of_all", "before_of_all") if getattr(facts, name)}
+    for name, share in shares.items():
         middle = share.low if math.isnan(share.value) else share.value
         if not 0 <= share.low <= middle <= share.high <= 1:
             raise SpecError(
@@ -148,6 +159,16 @@ def _checked(facts: CardFacts) -> CardFacts:
 
         facts = dataclasses.replace(facts, licences=tuple(dict.fromkeys(licence(one) for one in facts.licences)))
     return facts
+
+
+def _unjudged(facts: CardFacts, counts: Mapping[str, int]) -> dict[str, int]:
+    """Numbers of ``kept`` and ``dropped`` documents that were not judged. Raises SpecError."""
+    found = {"kept": 0, "dropped": 0} | _whole(facts.unjudged)
+    if set(found) != {"kept", "dropped"} or any(count > counts[name] for name, count in found.items()):
+        raise SpecError(f"'unjudged' holds how many of the kept and dropped documents were not judged. Got {found}.")
+    if any(found.values()) and (facts.residual_of_all is None or facts.before_of_all is None):
+        raise SpecError("Where documents were not judged, 'residual_of_all' and 'before_of_all' say the shares of all.")
+    return found
 
 
 def _whole(counts: Mapping[str, int]) -> dict[str, int]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,88 +14,33 @@ import numpy as np
 
 from remission import __version__
 from remission.clinic.census.asking import Finding, archived, reopen
-from remission.clinic.census.kept import Source
-from remission.clinic.census.manifest import Manifest
+from remission.clinic.census.kept import ARCHIVED, WHOLE, Source
 from remission.clinic.census.parts import part_path, receipt_of, spans_in, write_whole
 from remission.clinic.census.running import GUARD
 from remission.clinic.census.scoring import Judge, hash_of
 from remission.clinic.curation import counting
 from remission.clinic.curation._ahead import Progress, ahead
-from remission.clinic.curation._folder import check_free, finite, writing
+from remission.clinic.curation._folder import check_free, writing
+from remission.clinic.curation._telling import RECORD, Curation, facts_of, read_record, record, seal
 from remission.clinic.curation.capping import cap
-from remission.clinic.curation.card import CardFacts, write_card
+from remission.clinic.curation.card import write_card
 from remission.clinic.curation.counting import Counted
 from remission.clinic.curation.excluding import exclude
-from remission.clinic.curation.outlook import Outlook
 from remission.clinic.curation.residual import Residual, residual
 from remission.clinic.curation.rules import Rules
 from remission.clinic.curation.sorting import Deciding, Hashing, Job, Sorted, forget, taken, tell, work
 from remission.clinic.curation.weighing import weigh
-from remission.clinic.curation.whole import nothing_judged, share_of
+from remission.clinic.curation.whole import nothing_judged, of_all, share_of
 from remission.clinic.curation.wishing import POLICIES, Policy, Wish
 from remission.corpus.beside import Column, planned
 from remission.engines.limits import Lost
 from remission.engines.local import supervise
 from remission.errors import DataError, StoreError
-from remission.estimate import Estimate
 from remission.numerics.arrays import Words
 
 Engine = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[tuple[Any, Any]]]
 
 __all__ = ["POLICIES", "RECORD", "Curation", "Engine", "Policy", "Wish", "curate", "local", "read_record"]
-
-RECORD = "remission/curation/1"
-
-
-@dataclass(frozen=True, eq=False)
-class Curation:
-    """A finished curation.
-
-    Attributes:
-        folder: ``kept/``, ``dropped/``, ``curation.json``, the card.
-        wish: what was asked; rules: what was made of it.
-        counted: the census by what could be decided.
-        residual: synthetic share before and after among judged documents of unknown origin, by stratum.
-        before, after: the same of the whole corpus with what is known of it; unjudged documents apart.
-        counts: documents ``in, kept, dropped, quarantined``; reasons: of dropped ones.
-        weight: sum of weights; effective: documents of equal weight they are worth (Kish), near-duplicates as any other.
-        outlook: what the lab predicts; None: there was too little to predict from.
-        told: why not.
-        warnings: for the reader.
-        left_out: rows that the census was asked to leave out; they are in none of the counts.
-        columns: of the corpus, that are carried along.
-        unread: values of these that are null because they could not be had, by column and reason.
-    """
-
-    folder: Path
-    wish: Wish
-    rules: Rules
-    counted: Counted
-    residual: Residual
-    before: Estimate
-    after: Estimate
-    counts: Mapping[str, int]
-    reasons: Mapping[str, int]
-    weight: float
-    effective: float
-    outlook: Outlook | None
-    told: str = ""
-    warnings: tuple[str, ...] = field(default=())
-    left_out: int = 0
-    columns: tuple[Column, ...] = ()
-    unread: Mapping[str, int] = field(default_factory=dict)
-
-    def document(self) -> dict[str, Any]:
-        """The fields of ``curate --json``."""
-        rules = self.rules.table()
-        return {
-            "folder": str(self.folder), **self.wish.table(), "before": self.before.table(), "after": self.after.table(),
-            "strata": self.residual.table()["rows"], "accounting": dict(self.counts), "left_out": self.left_out, "reasons": dict(self.reasons),
-            "known": counting.table(self.counted), "weight": self.weight, "effective": self.effective,
-            "facts": rules["facts"], "rules": rules["rules"], "notes": [*self.rules.notes, *([self.told] if self.told else [])],
-            "outlook": None if self.outlook is None else self.outlook.document(), "warnings": list(self.warnings),
-            "carried": [column.said() for column in self.columns], "unread": dict(self.unread),
-        }  # fmt: skip
 
 
 def local(workers: int = 1) -> Engine:
@@ -147,26 +91,8 @@ def curate(
         done = _sort(finding, counted.source, deciding.id, folder, engine or local(), progress)
         forget(folder)
         found = replace(_found(finding, folder, wish, rules, counted, left, done, level, looking), columns=columns)
-        write_whole(folder / "curation.json", _record(found, finding, deciding))
-        write_card(folder, _facts(found, finding))
-    return found
-
-
-def read_record(folder: Path) -> dict[str, Any]:
-    """What a finished curation says of itself, ``curation.json`` as plain values. Raises StoreError."""
-    path = folder / "curation.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StoreError(
-            f"'{folder}' holds no finished curation. Run the same `remission curate` again to finish it."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise StoreError(
-            f"'{path}' is damaged ({type(error).__name__}). Run the same `remission curate` again."
-        ) from None
-    if not isinstance(found, dict) or found.get("schema") != RECORD:
-        raise StoreError(f"'{path}' is no record of a curation. Run the same `remission curate` again.")
+        write_whole(folder / "curation.json", record(found, finding, deciding))
+        write_card(folder, facts_of(found, finding))
     return found
 
 
@@ -206,15 +132,11 @@ def _identity(finding: Finding, rules: Rules, wish: Wish, archive: Words, column
     manifest = finding.census.manifest
     return hash_of(
         {
-            "version": __version__, "census": _seal(manifest), "rules": rules.table(), "unjudged": wish.unjudged,
+            "version": __version__, "census": seal(manifest), "rules": rules.table(), "unjudged": wish.unjudged,
             "archive": hashlib.sha256(archive.astype("<u8").tobytes()).hexdigest(), "mark": None if marking is None else str(marking.cut),
             "columns": [wish.table()["columns"], *(column.said() for column in columns)],
         }
     )  # fmt: skip
-
-
-def _seal(manifest: Manifest) -> str:
-    return hash_of(manifest.table())
 
 
 def _open(folder: Path, deciding: Deciding, wish: Wish) -> None:
@@ -306,15 +228,24 @@ def _found(
         "in": account["in"] - account["dropped"], "kept": kept, "dropped": dropped, "quarantined": account["quarantined"],
     }  # fmt: skip
     weight, squares = sum(one.weight for one in done), sum(one.squares for one in done)
+    mute = counted.unjudged.total()
+    unjudged = mute if wish.unjudged == "keep" else 0
     before = share_of(left.whole.before, counted.documents, finding.kept, False, level)
     after = share_of(left.whole.after, left.whole.weight, finding.kept, True, level)
-    worth = weight / kept if kept else 0.0
+    whole = (
+        of_all(before, counted.documents, finding.kept, False, mute),
+        of_all(after, left.whole.weight, finding.kept, True, unjudged),
+    )
     warnings = counting.warnings(counted, kept, wish.unjudged == "keep", wish.policy, finding.kept.marking)
+    scored = left.whole.kept + finding.kept.tallies[WHOLE].known[ARCHIVED] > 0
+    apart = unjudged if scored else 0  # where nothing else is kept, the lab looks at documents that were not judged
+    worth = (weight - apart) / (kept - apart) if kept else 0.0
+    shares, more = ((before, after), whole if mute else None) if scored or not mute else (whole, None)
     seen, told = ahead(
-        folder, before, after, worth, wish.generations, wish.temperature, wish.simulate, wish.seed, looking
+        folder, *shares, worth, wish.generations, wish.temperature, wish.simulate, wish.seed, looking, more
     )
     return Curation(
-        folder, wish, rules, counted, left, before, after, counts, dict(reasons.most_common()), weight,
+        folder, wish, rules, counted, left, before, after, *whole, unjudged, counts, dict(reasons.most_common()), weight,
         weight**2 / squares if squares else 0.0, seen, told, (*warnings, *_missed(unread)), account["dropped"],
         unread=dict(unread.most_common()),
     )  # fmt: skip
@@ -329,37 +260,3 @@ def _missed(unread: Counter[str]) -> tuple[str, ...]:
     return (
         f"{unread.total():,} values of columns that are carried along could not be had and are null: {most}{more}.",
     )
-
-
-def _record(found: Curation, finding: Finding, deciding: Deciding) -> str:
-    """All that was decided, to be read by programs."""
-    manifest = finding.census.manifest
-    content = {
-        "schema": RECORD, "id": deciding.id, "version": __version__, "census": _seal(manifest),
-        **found.document(),
-    }  # fmt: skip
-    return json.dumps(finite(content), indent=1, sort_keys=True, allow_nan=False)
-
-
-def _described(columns: Sequence[Column]) -> dict[str, str]:
-    """What the columns of the corpus are, by name."""
-    rest = "the other fields of the row, as the text of a JSON object"
-    return {
-        one.name: rest if one.field is None else f"'{one.field}' of the corpus" if one.field != one.name else "as in the corpus"
-        for one in columns
-    }  # fmt: skip
-
-
-def _facts(found: Curation, finding: Finding) -> CardFacts:
-    """For the card."""
-    thresholds = {
-        kind: value for kind, value in dict(found.rules.facts.get("thresholds", {})).items() if value is not None
-    }
-    detector = finding.question.detector
-    return CardFacts(
-        name=found.wish.name, policy=found.wish.said, counts=found.counts, residual=found.after, before=found.before,
-        created=datetime.date.today().isoformat(), reasons=found.reasons, thresholds=thresholds,
-        strata={row.stratum: row.after for row in found.residual.rows[1:] if row.weight}, licences=found.wish.licences,
-        detector=Path(detector).name, detector_hash=finding.detector_hash, census=_seal(finding.census.manifest),
-        creators=found.wish.creators, columns=_described(found.columns), outlook=tuple(found.outlook.sentences()) if found.outlook is not None else (),
-    )  # fmt: skip

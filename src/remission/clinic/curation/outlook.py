@@ -107,6 +107,7 @@ class Outlook:
             over the interval of the share; None where no law knows one.
         sizes: of the simulation, or None.
         notes: what a reader must know.
+        whole: where ``before`` and ``after`` are those of judged documents and others are there too: both shares of all.
     """
 
     generations: int
@@ -121,6 +122,7 @@ class Outlook:
     temperature: float = 1.0
     sizes: Sizes | None = None
     notes: tuple[str, ...] = ()
+    whole: tuple[Estimate, Estimate] | None = None
 
     def curve(self, loop: str, row: str, method: Method = "law") -> Curve:
         """One of the curves. Raises KeyError."""
@@ -136,8 +138,11 @@ class Outlook:
     def document(self) -> dict[str, Any]:
         """All of it as plain values for JSON."""
         shares = {name: _finite(getattr(self, name)) for name in ("before", "after")}
+        whole = (
+            None if self.whole is None else {name: _finite(one) for name, one in zip(shares, self.whole, strict=True)}
+        )
         return {
-            "generations": self.generations, **shares, "tokens": self.tokens, "temperature": self.temperature, "sample": self.sample.table(),
+            "generations": self.generations, **shares, "whole": whole, "tokens": self.tokens, "temperature": self.temperature, "sample": self.sample.table(),
             "assumed": ASSUMED, "curves": [one.table() for one in self.curves], "effects": self.table(),
             "long_run": {loop: {row: _plain(value) for row, value in rows.items()} for loop, rows in self.long_run.items()},
             "tips": {loop: None if one is None else _finite(one) for loop, one in self.tips.items()},
@@ -166,6 +171,7 @@ def outlook(
     workers: int = 1,
     folder: Path | None = None,
     progress: Progress | None = None,
+    whole: tuple[Estimate, Estimate] | None = None,
 ) -> Outlook:
     """Predict the next generations of models trained on a corpus, before and after it was curated.
 
@@ -188,6 +194,8 @@ def outlook(
         workers: processes.
         folder: where the sample and finished loops are kept, so that the same call goes on.
         progress: called with what is done, of how much.
+        whole: where ``before`` and ``after`` are those of judged documents alone, and so is all that is predicted: both shares
+            of all documents, to be told.
 
     Raises:
         DataError: no text, or too little for so many generations.
@@ -213,7 +221,7 @@ def outlook(
         return Outlook(
             generations, before, after, words, sample, tuple(curves), tuple(effects),
             {name: laws.long_run(share) for name, share in middle.items()},
-            {name: _tips(laws, one) for name, one in loops.items()}, temperature, chosen, _notes(sample, words, before, after),
+            {name: _tips(laws, one) for name, one in loops.items()}, temperature, chosen, _notes(sample, words, before, after), whole,
         )  # fmt: skip
 
 

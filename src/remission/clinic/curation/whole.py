@@ -39,6 +39,38 @@ def share_of(share: Estimate, weight: float, kept: Kept, after: bool, level: flo
     return replace(joined, method=share.method if share.method != "none" else "known")
 
 
+def of_all(share: Estimate, weight: float, kept: Kept, after: bool, unjudged: int) -> Estimate:
+    """The share of all documents, every content once: of those that nothing is said of, none or all may be synthetic.
+
+    Args:
+        share: what :func:`share_of` found, of judged documents and the known ones that it joined to them.
+        weight: of judged documents of unknown origin.
+        kept: documents of the census.
+        after: of what is kept.
+        unjudged: documents of unknown origin that nothing is said of, each with weight 1.
+
+    Returns:
+        Bounds, their value NaN, where there are such documents; else an estimate, which is ``share`` where that is of all.
+    """
+    tally = kept.tallies[ALL]
+    inside, every = known_in(tally), tally.known + tally.unscored
+    origins = (ARCHIVED,) if after else (ARCHIVED, DECLARED, MARKED)
+    apart = {origin: float(every[origin] - inside[origin]) for origin in origins}
+    if not unjudged and not any(apart.values()):
+        return share
+    joined = weight + sum(inside[origin] for origin in origins)
+    parts = [(joined, share)] if joined else []
+    parts += [(apart.get(DECLARED, 0.0), Estimate(1.0, 1.0, 1.0, share.level, "known", 0))]
+    if apart.get(MARKED) and kept.marking is not None:
+        parts += [(apart[MARKED], genuine(kept.marking, tally, share.level))]
+    total = joined + sum(apart.values()) + unjudged
+    value, low, high = (
+        sum(size * getattr(part, name) for size, part in parts) / total for name in ("value", "low", "high")
+    )
+    high = min(1.0, high + unjudged / total)
+    return Estimate(math.nan if unjudged else value, low, high, share.level, share.method, round(total))
+
+
 def nothing_judged(policy: str, level: float) -> tuple[Rules, Residual]:
     """Where no document of unknown origin was judged: no rules, and nothing that they leave."""
     nothing = Estimate(math.nan, math.nan, math.nan, level, "none", 0)
