@@ -109,7 +109,13 @@ class Machine:
         content = path.read_bytes() if path.exists() else None
         self._tick()
         os.unlink(path)
-        self.names.append((path.parent, lambda: None if content is None else path.write_bytes(content) and None))
+
+        def back() -> None:
+            if content is not None:
+                path.unlink(missing_ok=True)  # the name may be one of another file by now, which has a second name
+                path.write_bytes(content)
+
+        self.names.append((path.parent, back))
 
     def mkdir(self, path: Path) -> None:
         self._tick()
