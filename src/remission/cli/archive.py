@@ -223,7 +223,7 @@ def evidence(
     rows = show.evidence_rows(file, kind, show.pairs(fixed, "--set"))
     found = add_evidence(archive, signer_of(key), rows, by, wait)
     content = {"new": found.new, "known": found.known} | show.checkpoint(found.checkpoint)
-    words = f"{found.new:,} pieces of evidence added, {found.known:,} were there already"
+    words = f"evidence: {found.new:,} added, {found.known:,} there already"
     told("evidence", content, as_json, lambda: show.show_checkpoint(words, found.checkpoint))
 
 

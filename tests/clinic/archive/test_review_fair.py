@@ -19,6 +19,7 @@ from remission.clinic.archive._profile import Seen, among, deviance, of_all
 from remission.clinic.archive.adding import add
 from remission.clinic.archive.certified import WIDER, Counts, human_shares
 from remission.clinic.archive.changing import erase_items
+from remission.clinic.archive.exporting import check_export, export
 from remission.clinic.archive.queues import make_queue, read_answers
 from remission.clinic.archive.record import about
 from remission.clinic.archive.review import _Gathered, record_answers, review_status
@@ -216,6 +217,8 @@ def test_one_person_under_two_names_certifies_nothing(place: Path, name: str) ->
                 writer.event(entry | {"reviewer": name})
         writer.commit()
     assert certified_items(Archive(folder)) == []
+    export(Archive(folder), place / "out")
+    assert check_export(place / "out") == 80  # no row says certified, and its proofs do not say so either
     status = review_status(Archive(folder))
     assert (status.items["waiting"], [one["reviewer"] for one in status.reviewers]) == (5, ["ann"])
     record_answers(folder, signer, place / "q.key", said(place, "q", "bob"))

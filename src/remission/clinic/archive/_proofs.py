@@ -14,6 +14,7 @@ from remission.clinic.archive.changing import note_later
 from remission.clinic.archive.proving import check_proof
 from remission.errors import DataError, RemissionError, VerificationError
 from remission.gold.signing import Checkpoint
+from remission.gold.votes import person
 
 SHOWN = ("ingest", "amend", "evidence", "review")
 _UNREADABLE = (
@@ -70,7 +71,7 @@ class Proofs:
         elif event == "ingest":
             self.ingests[entry["item"]] = (one["index"], entry)
         elif event == "review":
-            self.votes.setdefault(entry["item"], {})[entry["reviewer"]] = entry["verdict"]
+            self.votes.setdefault(entry["item"], {})[person(entry["reviewer"])] = entry["verdict"]
         elif event in SHOWN:
             note_later(self.later, entry)
         else:
