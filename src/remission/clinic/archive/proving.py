@@ -74,7 +74,7 @@ def check_proof(proof: Mapping[str, Any], content: bytes | None = None, origin: 
         origin: of the archive, as told by somebody else; without it the proof may be of anybody's archive.
 
     Raises:
-        DataError: no proof. VerificationError: a proof of something else.
+        DataError: no proof. SpecError: an origin that is none. VerificationError: a proof of something else.
     """
     with _understood():
         if proof["schema"] != SCHEMA:
@@ -113,7 +113,7 @@ def check_consistency(proof: Mapping[str, Any], kept: Checkpoint, origin: str = 
     """Check, without the archive, that its newest checkpoint goes on from one that was kept; the newest one.
 
     Raises:
-        DataError: no such proof. VerificationError: it is of something else, or of another history.
+        DataError: no such proof. SpecError: an origin that is none. VerificationError: it is of something else, or of another history.
     """
     with _understood():
         if proof.get("schema") != CONSISTENCY:
