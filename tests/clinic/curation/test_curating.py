@@ -104,7 +104,10 @@ def test_what_is_said_of_the_share_is_so(place: Path, policy: Any, tmp_path: Pat
         human = [not is_synthetic(name) for name, row in dropped.items() if "likely synthetic" in row["reason"]]
         assert 0 < sum(human) <= 0.08 * len(human)
     if policy == "cap":
-        assert all(row.after.value <= 0.1 + 1e-9 for row in found.residual.rows[1:])
+        kept_strata = [row for row in found.residual.rows[1:] if row.kept]
+        assert kept_strata
+        assert all(row.after.value <= 0.1 + 1e-9 for row in kept_strata)
+        assert sum(row.kept == 0 for row in found.residual.rows[1:]) == len(found.rules.facts["dropped_whole"])
 
 
 def test_any_cut_and_any_engine_give_the_same_training_set(place: Path, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def _rule(cell: Cell, limit: float, cap: float, excess: float) -> Rule:
         reason = f"cap: among the most suspicious of its stratum, of which at most {100 * cap:g} % may be synthetic"
         return Rule(cell.stratum, cell.kind, "cap", (limit,), (1.0, 0.0), reason)
     why = "" if cell.known else f"; only bounds are known, and up to {100 * cell.share.high:.0f} % may be synthetic"
-    if cell.known and excess > -math.inf:
+    if cell.known and -math.inf < excess < 0:
         why = f" surely enough (by {ENOUGH + excess:.1f} standard errors of the calibration where {ENOUGH:.1f} are needed)"
     reason = f"cap: {100 * cap:g} % synthetic or less cannot be reached in its stratum{why}"
     return Rule(cell.stratum, cell.kind, "cap", (), (0.0,), reason)
