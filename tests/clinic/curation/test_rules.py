@@ -16,8 +16,10 @@ from benchmarks.curation_coverage import World
 from remission.calibration.conformal import p_values
 from remission.calibration.ratio import density_ratio
 from remission.clinic.census.receipts import bin_values, bins_of
+from remission.clinic.curation import weighing
+from remission.clinic.curation._mixture import mixture
 from remission.clinic.curation.capping import cap
-from remission.clinic.curation.cells import Cell, rounded
+from remission.clinic.curation.cells import Cell, kinds, rounded
 from remission.clinic.curation.excluding import exclude
 from remission.clinic.curation.residual import residual
 from remission.clinic.curation.rules import Rule, Rules, keep_all
@@ -335,3 +337,80 @@ def test_weights_of_kinds_that_differ_within_a_stratum() -> None:
         assert world.truth(rule)[1] == pytest.approx(1 - world.share, abs=0.03)
     (alone,) = weigh(cells[:1])
     assert worlds["less"].truth(alone)[1] < 0.9
+
+
+def many(seed: int, shares: Any, each: int) -> tuple[list[Cell], list[Any], list[Any]]:
+    """Strata of a few documents with these shares: cells, scores, and which documents are synthetic."""
+    rng = np.random.default_rng(seed)
+    human, synthetic = (Sample.of(rng.normal(mean, 1, 500)) for mean in (0.0, 2.33))
+    cells, scores, truth = [], [], []
+    for number, share in enumerate(shares):
+        of = rng.random(each) < share
+        x = np.where(of, rng.normal(2.33, 1, each), rng.normal(0, 1, each))
+        cell = Cell.of(f"s{number}", "kind", x, human, synthetic, NOTHING)
+        found = mixture(cell, kinds([cell])["kind"], tested=False).clipped
+        cells.append(dataclasses.replace(cell, share=Estimate(found, 0.0, 1.0, 0.95, "told", each)))
+        scores.append(x)
+        truth.append(of)
+    return cells, scores, truth
+
+
+def weighed(rules: Rules, scores: list[Any], truth: list[Any]) -> tuple[float, float]:
+    """The synthetic share of the weight, and the part of the humans that the weights take."""
+    weights = [rules.rule(f"s{number}", "kind").weight(x) for number, x in enumerate(scores)]
+    w, of = np.concatenate(weights), np.concatenate(truth)
+    return float(w[of].sum() / w.sum()), 1 - float(w[~of].mean())
+
+
+def test_weights_of_many_small_strata_do_not_fit_their_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """300 strata of 5 documents, a tenth synthetic: weights are those of all as one stratum, and fewer humans are lost."""
+    cells, scores, truth = many(20, [0.1] * 300, 5)
+    one = Cell.of("all", "kind", np.concatenate(scores), cells[0].human, cells[0].synthetic, NOTHING)
+    (best,) = weigh([dataclasses.replace(one, share=Estimate(0.1, 0.05, 0.15, 0.95, "told", 1500))])
+
+    def distance_and_loss() -> tuple[float, float]:
+        rules = weigh(cells)
+        off = [
+            abs(rules.rule(f"s{number}", "kind").weight(x) - best.weight(x)).mean() for number, x in enumerate(scores)
+        ]
+        return float(np.mean(off)), weighed(rules, scores, truth)[1]
+
+    off, lost = distance_and_loss()
+    assert off < 0.02
+    monkeypatch.setattr(weighing, "_FEWEST", math.inf)
+    alone, more = distance_and_loss()
+    assert alone > 0.05
+    assert lost < 0.9 * more
+
+
+def test_small_strata_that_differ_keep_their_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where strata are half synthetic or hardly at all and say so, weights go by their own shares."""
+    shares = [0.6, 0.02, 0.02, 0.02] * 5
+    cells, scores, truth = many(18, shares, 150)
+    found = weigh(cells)
+    monkeypatch.setattr(weighing, "_FEWEST", math.inf)
+    own = weigh(cells)
+    for number, x in enumerate(scores):
+        here, there = (rules.rule(f"s{number}", "kind").weight(x) for rules in (found, own))
+        np.testing.assert_allclose(here, there, atol=0.15)
+        assert here.mean() == pytest.approx(1 - shares[number], abs=0.15)
+    assert weighed(found, scores, truth)[0] <= weighed(own, scores, truth)[0] + 0.005
+
+
+@pytest.mark.slow
+def test_what_many_small_strata_leave_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The share that is said to be left is what is left in the mean; with weights by each stratum's own share half of it is told."""
+    worlds = [many(seed, [0.1] * 400, 5) for seed in range(20, 30)]
+
+    def told_and_left() -> Any:
+        found = []
+        for cells, scores, truth in worlds:
+            rules = weigh(cells)
+            found.append((residual(cells, rules).whole.after.value, weighed(rules, scores, truth)[0]))
+        return np.mean(found, axis=0).tolist()
+
+    told, left = told_and_left()
+    assert told == pytest.approx(left, rel=0.2)
+    monkeypatch.setattr(weighing, "_FEWEST", math.inf)
+    told, left = told_and_left()
+    assert told < 0.6 * left

@@ -65,14 +65,19 @@ class Mixture:
         if not self.gap:
             return np.full(np.shape(share), math.inf)
         h, s = self.human, self.synthetic
+        false, missed = (one.variance + (self.gap / one.units) ** 2 for one in (h, s))
+        return self.sampling(share) + ((1 - share) ** 2 * false + share**2 * missed) / self.gap**2
+
+    def sampling(self, share: Floats) -> Floats:
+        """The part of :meth:`variance` that comes from the documents; the rest is shared by all cells of a kind."""
+        h, s = self.human, self.synthetic
         centre = (1 - share) * h.value + share * s.value
         spread = np.maximum((1 - share) * h.square + share * s.square - centre**2, 0.0)
-        false, missed = (one.variance + (self.gap / one.units) ** 2 for one in (h, s))
-        return (spread / self.size + (1 - share) ** 2 * false + share**2 * missed) / self.gap**2
+        return np.asarray(spread / self.size / self.gap**2)
 
 
-def mixture(cell: Cell, kind: Kind) -> Mixture:
-    """The share of a cell with synthetic items, and what is needed to test other ones."""
+def mixture(cell: Cell, kind: Kind, tested: bool = True) -> Mixture:
+    """The share of a cell with synthetic items, and what is needed to test other ones; ``tested``: with the misfit, which takes time."""
     assert kind.synthetic is not None
     assert kind.ratio is not None
     samples = (kind.human, kind.synthetic)
@@ -93,7 +98,9 @@ def mixture(cell: Cell, kind: Kind) -> Mixture:
         if done:
             break
     found = Mixture(new, float(weight @ t), mean(samples[0], h), mean(samples[1], s), h, s, cell.size, 1.0)
-    return replace(found, factor=misfit(_scored(cell, kind), share).factor) if found.gap else replace(found, share=0.5)
+    if not found.gap:
+        return replace(found, share=0.5)
+    return replace(found, factor=misfit(_scored(cell, kind), share).factor) if tested else found
 
 
 def _weighing(ratio: Floats, share: float, sizes: list[float]) -> Floats:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from remission.calibration.misfit import cells as quantile_edges
-from remission.clinic.curation._mixture import mixture
+from remission.clinic.curation._mixture import Mixture, mixture
 from remission.clinic.curation.cells import Cell, Kind, kinds
 from remission.clinic.curation.rules import Rule, Rules
 from remission.errors import DataError
@@ -16,6 +16,7 @@ from remission.numerics.arrays import Floats
 from remission.scored import Sample
 
 _BINS = 20
+_FEWEST = 3  # strata from which shares are moved towards their mean
 _EACH = 25  # items of the smaller class for every bin of the ratio: fewer make weights fit the noise of the calibration
 
 
@@ -52,12 +53,18 @@ def weigh(cells: Sequence[Cell]) -> Rules:
         name: _steps(kind) for name, kind in known.items() if kind.synthetic is not None
     }  # a cell with bounds has them too when its scores are no mix: the panel's ratio is then still the best there is
     several = Counter(cell.stratum for cell in cells)
+    mixes = {
+        (cell.stratum, cell.kind): mixture(cell, known[cell.kind], several[cell.stratum] > 1)
+        for cell in cells
+        if cell.known
+    }
+    shrunk = _shrunk(cells, mixes)
     rules, notes = [], []
     for cell in cells:
         bounded = not np.isfinite(cell.share.value)
-        share = cell.share.low if bounded else cell.share.value
+        share = cell.share.low if bounded else shrunk.get(cell.stratum, cell.share.value)
         if cell.known and several[cell.stratum] > 1:
-            share = _own(cell, known[cell.kind], share)
+            share = _own(mixes[cell.stratum, cell.kind], share)
         if cell.kind in ratios:
             edges, ratio = ratios[cell.kind]
             weights = _posterior(share, ratio)
@@ -80,9 +87,31 @@ def _rule(cell: Cell, edges: Floats, weights: Floats) -> Rule:
     )  # fmt: skip
 
 
-def _own(cell: Cell, kind: Kind, share: float) -> float:
+def _shrunk(cells: Sequence[Cell], mixes: Mapping[tuple[str, str], Mixture]) -> dict[str, float]:
+    """The shares of strata that are estimated, each moved towards all of them by the part that is noise."""
+    strata: dict[str, list[Cell]] = {}
+    for cell in cells:
+        if cell.known and mixes[cell.stratum, cell.kind].gap:
+            strata.setdefault(cell.stratum, []).append(cell)
+    given = {name: of[0].share.value for name, of in strata.items()}
+    if len(strata) < _FEWEST:
+        return given
+    parts = [[(one.n, mixes[one.stratum, one.kind]) for one in of] for of in strata.values()]
+    n = np.array([sum(size for size, _ in one) for one in parts])
+    uncut = np.array([sum(size * mix.share for size, mix in one) for one in parts]) / n
+    middle = np.array([np.average(uncut, weights=n).clip(0, 1)])
+    noise = np.array([sum(size**2 * float(mix.sampling(middle)[0]) for size, mix in one) for one in parts]) / n**2
+    weight = 1 / noise
+    mean = np.average(uncut, weights=weight)
+    spare = float(weight @ (uncut - mean) ** 2) - (n.size - 1)
+    between = max(0.0, spare / (weight.sum() - (weight**2).sum() / weight.sum()))
+    mean = float(np.average(uncut, weights=1 / (noise + between)).clip(0, 1))
+    kept = between / (between + noise)
+    return {name: mean + part * (given[name] - mean) for name, part in zip(strata, kept.tolist(), strict=True)}
+
+
+def _own(found: Mixture, share: float) -> float:
     """The share of a cell, from that of its stratum and its own estimate."""
-    found = mixture(cell, kind)
     noise = float(found.variance(np.array([found.clipped]))[0]) * found.factor
     distance = found.clipped - share
     return share + distance * max(0.0, 1 - noise / distance**2) if distance else share
