@@ -9,14 +9,15 @@ import click
 
 from remission.cli import _census, _detect
 from remission.cli import _output as out
+from remission.errors import SpecError
 
 SHOWN = 40  # strata on a terminal
 
 
 @click.command("curate", short_help="A training set of a corpus that was counted: kept, weighed, dropped with reasons.")
-@click.argument("census", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A new folder.")
-@click.option("--policy", required=True, metavar="exclude|weigh|cap", help="What becomes of suspicious documents.")
+@click.argument("census", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A new folder.")
+@click.option("--policy", metavar="exclude|weigh|cap", help="What becomes of suspicious documents.")
 @click.option("--fdr", default=0.05, show_default=True, help="exclude: share of human documents among the dropped.")
 @click.option("--cap", default=0.1, show_default=True, help="cap: synthetic share that may be left in a stratum.")
 @click.option(
@@ -38,15 +39,27 @@ SHOWN = 40  # strata on a terminal
 @click.option("--deadline", type=float, default=1800.0, show_default=True, help="Seconds a unit may take.")
 @click.option("--memory", type=int, default=4096, show_default=True, help="MiB a worker may hold.")
 @click.option("--seed", default=0, show_default=True, help="Of the sample that the lab looks at.")
+@click.option(
+    "--verify", "looked_at", type=click.Path(path_type=Path), metavar="FOLDER", help="Check a finished curation."
+)
 @click.option("--html", type=click.Path(path_type=Path), help="Also write a page.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(census: Path, output: Path, as_json: bool, **options: Any) -> None:
+def command(census: Path | None, output: Path | None, as_json: bool, **options: Any) -> int:
     """Make a training set of the corpus that `remission census` counted into the folder CENSUS.
 
     kept/ holds the documents with a weight each, dropped/ the others with the reason, README.md and croissant.json the data
     card. Printed are the synthetic share before and after, with intervals, and what the lab predicts that the training set
-    does to the next generations of models. Stopped at any moment, the same command goes on.
+    does to the next generations of models. Stopped at any moment, the same command goes on. `--verify FOLDER` checks a finished
+    one instead: every file against SHA256SUMS and the card; the exit code is 1 when something was changed.
     """
+    if options["looked_at"] is not None:
+        if census is not None or output is not None or options["policy"] is not None:
+            raise SpecError("--verify takes the folder of a finished curation, and no CENSUS, -o or --policy.")
+        return verified(options["looked_at"], as_json)
+    if census is None or output is None or options["policy"] is None:
+        raise SpecError(
+            "A curation needs the folder CENSUS of a finished census, -o and --policy (or --verify and the folder of a finished one)."
+        )
     from remission.clinic.curation.curating import Wish, curate, read_record
 
     asked = ("policy", "fdr", "cap", "unjudged", "generations", "temperature", "simulate", "level", "name", "licences", "creators", "seed")  # fmt: skip
@@ -60,8 +73,28 @@ def command(census: Path, output: Path, as_json: bool, **options: Any) -> None:
         write_page(options["html"], read_record(found.folder))  # as `remission report` does
     if as_json:
         out.as_json("curate", found.document())
-        return
-    show(found)
+    else:
+        show(found)
+    return 0
+
+
+def verified(folder: Path, as_json: bool) -> int:
+    """Check a finished curation and say what is wrong with it; the exit code."""
+    from remission.clinic.curation.card import check_card
+
+    faults = check_card(folder)
+    if as_json:
+        out.as_json("curation-verification", {"folder": str(folder), "faults": faults})
+        return 1 if faults else 0
+    for line in faults:
+        click.echo(line)
+    told = (
+        f"{len(faults):,} fault{'s' if len(faults) != 1 else ''}"
+        if faults
+        else "every file is what SHA256SUMS and the card say"
+    )
+    click.echo(f"{folder}: {told}")
+    return 1 if faults else 0
 
 
 def _columns(told: str) -> Any:

@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 import pytest
 
+from remission.clinic.curation._card_croissant import HASHES
 from remission.clinic.curation.card import CardFacts, check_card, write_card
 from remission.errors import DataError, SpecError
 from remission.estimate import Estimate
@@ -118,11 +119,15 @@ def test_hashes_are_those_of_the_files(tmp_path):
     place = folder_of(tmp_path, 3)
     write_card(place, FACTS)
     lines = (place / "SHA256SUMS").read_text().splitlines()
+    paths = [path for name in ("kept", "dropped") for path in sorted((place / name).iterdir())]
     assert lines == [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(place).as_posix()}"
-        for name in ("kept", "dropped")
-        for path in sorted((place / name).iterdir())
+        for path in (*paths, place / "README.md", place / "croissant.json")
     ]
+    measured = {one["name"]: one for one in json.loads((place / "croissant.json").read_text())["variableMeasured"]}
+    vouched = measured[HASHES]
+    told = subprocess.run(["bash", "-c", vouched["measurementTechnique"]], cwd=place, check=True, capture_output=True)
+    assert told.stdout.decode().split()[0] == vouched["value"]
     assert subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=place, check=False).returncode == 0
 
 
@@ -151,6 +156,37 @@ def test_readme_header_is_yaml(tmp_path):
     assert [one["config_name"] for one in header["configs"]] == ["default", "dropped"]
 
 
+def resealed(place):
+    """Someone changed the card, and made the list fit it."""
+    told = (place / "SHA256SUMS").read_text().splitlines()
+    now = hashlib.sha256((place / "croissant.json").read_bytes()).hexdigest()
+    lines = [f"{now}  croissant.json" if line.endswith("croissant.json") else line for line in told]
+    (place / "SHA256SUMS").write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("name", ["README.md", "croissant.json", "curation.json", "asked.json"])
+def test_the_card_itself_is_in_the_list(tmp_path, name):
+    """What says the share is as safe as what it is the share of."""
+    place = folder_of(tmp_path)
+    for other in ("curation.json", "asked.json"):
+        (place / other).write_text('{"share": 0.25}')
+    write_card(place, FACTS)
+    check = ["sha256sum", "-c", "--quiet", "SHA256SUMS"]
+    assert check_card(place) == []
+    assert subprocess.run(check, cwd=place, check=False, capture_output=True).returncode == 0
+    text = (place / name).read_text()
+    (place / name).write_text(text + " ")
+    assert check_card(place) == [f"{name} was changed: it has another hash than in SHA256SUMS."]
+    assert subprocess.run(check, cwd=place, check=False, capture_output=True).returncode == 1
+    if name != "croissant.json":
+        (place / name).unlink()
+        assert check_card(place) == [f"{name} is missing."]
+    (place / name).write_text(text)
+    lines = (place / "SHA256SUMS").read_text().splitlines()
+    (place / "SHA256SUMS").write_text("\n".join(line for line in lines if not line.endswith(name)) + "\n")
+    assert check_card(place) == [f"{name} is not in SHA256SUMS."]
+
+
 # --- what must fail -----------------------------------------------------------------------------------------------
 
 
@@ -165,6 +201,8 @@ def test_a_wrong_hash_fails(tmp_path):
     path.write_text(json.dumps(card))
     with pytest.raises(Exception, match=r"Download\(kept/part-00000"):
         records(opened(place)[0], "kept")
+    assert len(check_card(place)) == 3  # the file, the list, the card itself
+    resealed(place)
     assert len(check_card(place)) == 2
 
 
@@ -179,6 +217,8 @@ def test_a_wrong_field_fails(tmp_path):
     path.write_text(json.dumps(card))
     with pytest.raises(Exception, match=r"Read\(kept/part-00000"):
         records(opened(place)[0], "kept")
+    assert check_card(place) == ["croissant.json was changed: it has another hash than in SHA256SUMS."]
+    resealed(place)
     assert check_card(place) == ["kept has no column 'wait'."]
 
 
@@ -187,7 +227,7 @@ def test_a_card_without_a_type_is_refused_by_mlcroissant(tmp_path):
     place = folder_of(tmp_path)
     write_card(place, FACTS)
     card = json.loads((place / "croissant.json").read_text())
-    del card["distribution"][1]["encodingFormat"]
+    del card["distribution"][0]["encodingFormat"]
     (place / "croissant.json").write_text(json.dumps(card))
     with pytest.raises(mlcroissant.ValidationError, match="encodingFormat"):
         opened(place)
@@ -207,7 +247,7 @@ def test_every_change_is_found(tmp_path, files):
     part.write_bytes(whole)
     assert check_card(place) == []
     (place / "kept" / "more.parquet").write_bytes(whole)
-    assert check_card(place) == ["kept/more.parquet is not in the card."]
+    assert check_card(place) == ["kept/more.parquet is not in SHA256SUMS."]
     (place / "kept" / "more.parquet").unlink()
     sums = (place / "SHA256SUMS").read_text()
     (place / "SHA256SUMS").write_text(sums.replace(sums[:64], "1" * 64))
@@ -221,7 +261,7 @@ def test_a_card_that_points_outside(tmp_path):
     place = folder_of(tmp_path / "data")
     write_card(place, FACTS)
     card = json.loads((place / "croissant.json").read_text())
-    card["distribution"][1]["contentUrl"] = "../secret"
+    card["distribution"][0]["contentUrl"] = "../secret"
     (place / "croissant.json").write_text(json.dumps(card))
     assert any("leads out of the folder" in line for line in check_card(place))
     (place / "croissant.json").write_text("[]")

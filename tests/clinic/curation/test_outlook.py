@@ -207,6 +207,29 @@ def test_sharper_sampling_is_what_a_loop_of_many_items_shows(synthetic, temperat
         assert late[row][-1] == pytest.approx(value, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("one", "told"),
+    [
+        (share(0.0, 0.0, 0.0072), ""), (share(0.0), ""), (share(0.02, 0.0, 0.049), ""),
+        (share(0.0, 0.0, 0.3), "below 0 to 0.3 before"), (share(0.06, 0.01, 0.1), "below 0.06 [0.01, 0.1] before"),
+    ],
+)  # fmt: skip
+def test_nothing_is_said_of_tipping_at_temperatures_that_nobody_samples_at(one, told):
+    lines = [line for line in outlook(texts(), one, one, 2).sentences() if "runs away" in line]
+    assert len(lines) == bool(told)
+    assert told in " ".join(lines)
+
+
+@pytest.mark.parametrize("whole", [None, (share(math.nan, 0.1, 0.9), share(math.nan, 0.0, 0.8))])
+def test_shares_of_judged_documents_are_said_to_be_that(whole):
+    found = outlook(texts(), BEFORE, AFTER, 2, whole=whole)
+    lead = found.sentences()[0]
+    assert ("of the training corpus is synthetic" in lead) == (whole is None)
+    assert ("it is 10 to 90 % before and 0 to 80 % after" in lead) == (whole is not None)
+    assert (found.document()["whole"] is None) == (whole is None)
+    json.dumps(found.document(), allow_nan=False)
+
+
 def test_temperature_tips():
     """Law T1: beyond, not, or perhaps, by the interval of the share."""
     cold = outlook(texts(), BEFORE, AFTER, 6, temperature=0.5)

@@ -11,31 +11,43 @@ from urllib.parse import quote
 
 from remission.clinic.archive._formats import _CONTEXT
 from remission.clinic.curation import _card_words as words
-from remission.clinic.curation._card_files import COLUMNS, FOLDERS, Group, Hashed, found, listed
+from remission.clinic.curation._card_files import (
+    BESIDE,
+    CARD,
+    COLUMNS,
+    FOLDERS,
+    LIST,
+    Group,
+    Hashed,
+    digest,
+    found,
+    listed,
+)
 from remission.errors import DataError
 from remission.estimate import Estimate
 
 if TYPE_CHECKING:
     from remission.clinic.curation.card import CardFacts
 
+HASHES = "sha256 of the hashes of all files of documents"
 EACH = 20  # files, up to which each is named
 PARQUET = "application/x-parquet"
 _CONFORMS = ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"]
 
 
-def document(facts: CardFacts, groups: Mapping[str, Group], sums: Hashed) -> dict[str, Any]:
-    """The whole document as plain values."""
+def document(facts: CardFacts, groups: Mapping[str, Group], digest: str) -> dict[str, Any]:
+    """The whole document as plain values; ``digest``: of the hashes of all files of documents."""
     return {
         "@context": _CONTEXT, "@type": "sc:Dataset", "conformsTo": _CONFORMS, "name": facts.name,
         "description": " ".join([words.description(facts), *facts.outlook]), "version": facts.version, "datePublished": facts.created[:10],
-        "url": facts.url or f"urn:sha256:{facts.census or sums.sha256}",
+        "url": facts.url or f"urn:sha256:{facts.census or digest}",
         "citeAs": facts.citation or f"{', '.join(facts.creators) or facts.name}, {facts.created[:4]}: {facts.name} {facts.version}",
         **({"license": [_licence(one) for one in facts.licences]} if facts.licences else {}),
         **({"creator": [{"@type": "sc:Organization", "name": one} for one in facts.creators]} if facts.creators else {}),
         **({"inLanguage": list(facts.languages)} if facts.languages else {}),
         **_responsible(facts),
-        "variableMeasured": list(_measured(facts)),
-        "distribution": [_file(sums, "text/plain"), *(one for group in groups.values() for one in _distribution(group))],
+        "variableMeasured": [*_measured(facts), _vouched(digest)],
+        "distribution": [one for group in groups.values() for one in _distribution(group)],
         "recordSet": [_records(facts, group) for group in groups.values()],
     }  # fmt: skip
 
@@ -80,6 +92,11 @@ def _measured(facts: CardFacts) -> Iterator[dict[str, Any]]:
             yield {"@type": "sc:PropertyValue", "name": name, "value": value}
 
 
+def _vouched(digest: str) -> dict[str, Any]:
+    how = f"grep -E '  ({'|'.join(FOLDERS)})/' {LIST} | sha256sum"
+    return {"@type": "sc:PropertyValue", "name": HASHES, "value": digest, "measurementTechnique": how}
+
+
 def _share(name: str, share: Estimate) -> dict[str, Any]:
     value = {} if math.isnan(share.value) else {"value": share.value}
     told = f"{share.method}, interval at {100 * share.level:g} %"
@@ -106,7 +123,7 @@ def _distribution(group: Group) -> Iterator[dict[str, Any]]:
     if len(group.files) > 1:
         yield {
             "@type": "cr:FileSet", "@id": f"{group.name}-files", "name": f"{group.name}-files",
-            "description": f"{len(group.files)} files; their hashes are in SHA256SUMS.",
+            "description": f"{len(group.files)} files; their hashes are in {LIST}.",
             "includes": f"{group.name}/*.parquet", "encodingFormat": PARQUET,
         }  # fmt: skip
 
@@ -161,14 +178,17 @@ def faults(folder: Path) -> list[str]:
         path.relative_to(folder).as_posix(): path
         for name in FOLDERS
         for path in sorted((folder / name).glob("*.parquet"))
-    }
-    told += [f"{name} is missing." for name in names if name not in here and name not in said]
-    told += [f"{name} is not in the card." for name in here if name not in names]
-    for name, digest in names.items():
-        if name in said and said[name].get("sha256") != digest:
-            told.append(f"{name} has one hash in croissant.json and another in SHA256SUMS.")
-        if name in here and name not in said and Hashed.of(folder, here[name]).sha256 != digest:
-            told.append(f"{name} was changed: it has another hash than in SHA256SUMS.")
+    } | {name: folder / name for name in (*CARD, *BESIDE) if (folder / name).is_file()}
+    told += [f"{name} is not in {LIST}." for name in here if name not in names]
+    for name, sha256 in names.items():
+        if name in said and said[name].get("sha256") != sha256:
+            told.append(f"{name} has one hash in croissant.json and another in {LIST}.")
+        elif name not in said:
+            told += _differs(folder, name, {"sha256": sha256}, LIST)
+    lines = "".join(f"{sha256}  {name}\n" for name, sha256 in names.items() if name.split("/")[0] in FOLDERS)
+    vouched = [one.get("value") for one in card.get("variableMeasured", []) if one.get("name") == HASHES]
+    if vouched != [digest(lines)]:
+        told.append(f"{LIST} was changed: its hashes are not those that croissant.json vouches for.")
     if told:
         return told  # columns can be read only of files that are what they were
     groups = found(folder)
@@ -182,7 +202,7 @@ def faults(folder: Path) -> list[str]:
     return told
 
 
-def _differs(folder: Path, name: str, one: Mapping[str, Any]) -> Iterator[str]:
+def _differs(folder: Path, name: str, one: Mapping[str, Any], told: str = "croissant.json") -> Iterator[str]:
     path = folder / name
     if ".." in Path(name).parts or Path(name).is_absolute():
         yield f"'{name}' leads out of the folder."
@@ -191,6 +211,6 @@ def _differs(folder: Path, name: str, one: Mapping[str, Any]) -> Iterator[str]:
     else:
         now = Hashed.of(folder, path)
         if now.sha256 != one.get("sha256"):
-            yield f"{name} was changed: it has another hash than in croissant.json."
-        elif f"{now.size} B" != one.get("contentSize"):
-            yield f"{name} has {now.size} bytes, and croissant.json says {one.get('contentSize')}."
+            yield f"{name} was changed: it has another hash than in {told}."
+        elif f"{now.size} B" != one.get("contentSize", f"{now.size} B"):
+            yield f"{name} has {now.size} bytes, and {told} says {one.get('contentSize')}."

@@ -19,7 +19,9 @@ COLUMNS = {
     "kind": "of the calibration", "file": "the file of the corpus it was in", "place": "where in that file",
     "cluster": "near-duplicates share a number", "reason": "why it was dropped",
 }  # fmt: skip
-_LIST = "SHA256SUMS"
+LIST = "SHA256SUMS"
+CARD = ("README.md", "croissant.json")
+BESIDE = ("curation.json", "asked.json")  # what `curate` writes besides
 
 
 @dataclass(frozen=True)
@@ -115,17 +117,32 @@ def _type(kind: pa.DataType) -> str:
 
 
 def sums(groups: dict[str, Group]) -> str:
-    """The list of hashes as ``sha256sum`` writes it."""
-    return "".join(f"{one.sha256}  {one.name}\n" for group in groups.values() for one in group.files)
+    """The list of hashes of the documents as ``sha256sum`` writes it."""
+    return "".join(map(_line, (one for group in groups.values() for one in group.files)))
+
+
+def sums_beside(folder: Path) -> str:
+    """The same of the card, and of what a curation says of itself. Raises DataError."""
+    names = [*CARD, *(name for name in BESIDE if (folder / name).is_file())]
+    return "".join(_line(Hashed.of(folder, folder / name)) for name in names)
+
+
+def _line(one: Hashed) -> str:
+    return f"{one.sha256}  {one.name}\n"
+
+
+def digest(lines: str) -> str:
+    """SHA-256 of a list of hashes."""
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def listed(folder: Path) -> dict[str, str]:
     """Name -> sha256 out of the list. Raises DataError."""
     try:
-        lines = (folder / _LIST).read_text(encoding="utf-8").splitlines()
+        lines = (folder / LIST).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"'{folder / _LIST}' cannot be read ({error}).") from None
+        raise DataError(f"'{folder / LIST}' cannot be read ({error}).") from None
     pairs = [line.split("  ", 1) for line in lines if line]
     if any(len(pair) != 2 for pair in pairs):
-        raise DataError(f"'{folder / _LIST}' has a line that is not a hash and a name.")
+        raise DataError(f"'{folder / LIST}' has a line that is not a hash and a name.")
     return {name: digest for digest, name in pairs}

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from remission.clinic.curation.outlook import Curve, Effect, Outlook
 
 _CLOSE = 3  # times the words of the sample, up to which its rare types are rare in a training set as well
+_SHARP = 0.05  # temperature below which nothing is said of tipping: it is as good as taking the likeliest word
 NAMES = {
     "types.alive": "types alive", "types.recall": "share of types alive", "types.rare-recall": "share of the rarer half of the types alive",
     "types.lost": "probability of the types that are gone",
@@ -63,7 +64,7 @@ def number(value: float) -> str:
 
 
 def _tip(one: Estimate) -> str:
-    if math.isnan(one.value):
+    if math.isnan(one.value) or (one.value < 0.005 <= one.high):  # below 0 there is no temperature
         return f"{one.low:.2g} to {one.high:.2g}"
     return f"{one.value:.2g}" + ("" if one.low == one.value == one.high else f" [{one.low:.2g}, {one.high:.2g}]")
 
@@ -103,7 +104,7 @@ def _long_run(found: Outlook) -> str:
 def _tips(found: Outlook) -> str:
     tips = [(name, found.tips.get(name)) for name in ("before", "after")]
     known = [f"below {_tip(one)} {name} curation" for name, one in tips if one is not None]
-    if not known:
+    if not any(one is not None and one.high >= _SHARP for _, one in tips):  # nobody samples like that
         return ""
     return (
         f"Models that sample more sharply than they learned can tip: diversity runs away at a temperature {', '.join(known)} "

@@ -14,6 +14,7 @@ from remission.clinic.census.asking import Finding
 from remission.clinic.census.manifest import Manifest
 from remission.clinic.census.scoring import hash_of
 from remission.clinic.curation import counting
+from remission.clinic.curation._card_files import Hashed, listed
 from remission.clinic.curation._folder import finite
 from remission.clinic.curation.card import CardFacts
 from remission.clinic.curation.counting import Counted
@@ -23,7 +24,7 @@ from remission.clinic.curation.rules import Rules
 from remission.clinic.curation.sorting import Deciding
 from remission.clinic.curation.wishing import Wish
 from remission.corpus.beside import Column
-from remission.errors import StoreError
+from remission.errors import DataError, StoreError
 from remission.estimate import Estimate
 
 RECORD = "remission/curation/1"
@@ -87,7 +88,7 @@ class Curation:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """What a finished curation says of itself, ``curation.json`` as plain values. Raises StoreError."""
+    """What a finished curation says of itself, ``curation.json`` as plain values. Raises StoreError: none, or changed since."""
     path = folder / "curation.json"
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -101,6 +102,15 @@ def read_record(folder: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(found, dict) or found.get("schema") != RECORD:
         raise StoreError(f"'{path}' is no record of a curation. Run the same `remission curate` again.")
+    try:
+        same = listed(folder).get(path.name) == Hashed.of(folder, path).sha256
+    except DataError as error:
+        raise StoreError(f"{error} Run the same `remission curate` again to finish it.") from None
+    if not same:
+        raise StoreError(
+            f"'{path}' is not what the curation wrote, or that was not finished: its hash is not the one in SHA256SUMS. Run the same "
+            "`remission curate` again."
+        )
     return found
 
 

@@ -86,10 +86,10 @@ class CardFacts:
 def write_card(folder: Path, facts: CardFacts) -> list[Path]:
     """Write the card of a folder with ``kept/*.parquet`` and, when documents were dropped, ``dropped/*.parquet``.
 
-    ``SHA256SUMS`` names every file with its hash (``sha256sum -c`` checks it), ``README.md`` is the card in words, with the header
-    by which ``datasets.load_dataset(folder)`` finds the kept documents (and those dropped as configuration ``dropped``), and
-    ``croissant.json``, written last, is Croissant 1.0 with RAI 1.0: it names every file with its hash, or, when there are more
-    than 20, a set of files and the hash of ``SHA256SUMS``.
+    ``README.md`` is the card in words, with the header by which ``datasets.load_dataset(folder)`` finds the kept documents (and
+    those dropped as configuration ``dropped``), ``croissant.json`` is Croissant 1.0 with RAI 1.0: it names every file of documents
+    with its hash, or, when there are more than 20, a set of files and the hash of all their hashes. ``SHA256SUMS``, written last,
+    names these two and all other files with their hashes (``sha256sum -c`` checks it); whoever knows its hash knows all.
 
     Returns:
         The three paths.
@@ -103,18 +103,19 @@ def write_card(folder: Path, facts: CardFacts) -> list[Path]:
     found = files.found(folder)
     _counted(facts, found)
     sums, text, card = folder / "SHA256SUMS", folder / "README.md", folder / "croissant.json"
-    write_text(sums, files.sums(found))
+    lines = files.sums(found)
     write_text(text, readme.text(facts, found))
-    tables = croissant.document(facts, found, files.Hashed.of(folder, sums))
+    tables = croissant.document(facts, found, files.digest(lines))
     write_text(card, json.dumps(tables, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(sums, lines + files.sums_beside(folder))
     return [card, text, sums]
 
 
 def check_card(folder: Path) -> list[str]:
     """What of a folder is not as its card says, in sentences; empty when all is.
 
-    Every file is read and hashed: files that are missing, changed or not in the card, a changed list of hashes, columns that the
-    files do not have. Raises DataError when there is no card that can be read.
+    Every file is read and hashed, those of the card and ``curation.json`` too: files that are missing, changed or not in the list, a
+    changed list of hashes, columns that the files do not have. Raises DataError when there is no card that can be read.
     """
     return croissant.faults(folder)
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from remission.calibration.calibrated import Calibrated
-from remission.clinic.census.answering import KeptView, by_stratum
+from remission.clinic.census.answering import KeptView, answer, by_stratum
 from remission.clinic.census.asking import Finding
 from remission.clinic.census.grouping import FIRST
 from remission.clinic.census.kept import ARCHIVED, DECLARED, MARKED, OPEN, WHOLE, Marking, Source, read_part
 from remission.clinic.census.receipts import bin_values, bins_of
 from remission.clinic.census.running import source_of
+from remission.clinic.census.scoring import Judge
 from remission.clinic.curation.cells import Cell
 from remission.clinic.prevalence import REFUSED, row_of
 from remission.errors import DataError
@@ -34,6 +35,7 @@ class Counted:
         copies: documents with the content of an earlier one.
         declared, archived, marked: documents of known origin.
         unjudged: documents nothing is said of, by reason.
+        shares: what the census says of the documents that rules decide on, by stratum and of the whole (``all``).
         source: where the documents are read from.
     """
 
@@ -44,6 +46,7 @@ class Counted:
     archived: int
     marked: int
     unjudged: Counter[str]
+    shares: dict[str, Estimate]
     source: Source
 
 
@@ -74,17 +77,27 @@ def count(finding: Finding, calibrated: Calibrated, archive: Words) -> Counted:
         for cell, here in cells_in(rows.table, judged):
             found, counts = np.unique(bins_of(score[here]), return_counts=True)
             bins.setdefault(cell, Counter()).update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
-    shares = _shares(finding, calibrated)
+    shares = shares_of(finding, calibrated)
     worth = _worth(finding)
     cells = tuple(
         _cell(stratum, kind, counts, shares, worth.get((stratum, kind), 1.0), calibrated)
         for (stratum, kind), counts in sorted(bins.items())
     )
     n = int(sum(cell.n for cell in cells))
-    return Counted(cells, n, copies, known[DECLARED], known[ARCHIVED], known[MARKED], unjudged, source)
+    return Counted(cells, n, copies, known[DECLARED], known[ARCHIVED], known[MARKED], unjudged, shares, source)
 
 
-def _shares(finding: Finding, calibrated: Calibrated) -> dict[str, Estimate]:
+def at_level(finding: Finding, level: float) -> Finding:
+    """A census with its answer at another level of intervals."""
+    if level == finding.question.wish.level:
+        return finding
+    question = replace(finding.question, wish=replace(finding.question.wish, level=level))
+    judge = Judge.load(question.detector)
+    said = answer(finding.kept, judge.calibrated, question.wish, finding.census.manifest.sampling)
+    return replace(finding, question=question, answer=said)
+
+
+def shares_of(finding: Finding, calibrated: Calibrated) -> dict[str, Estimate]:
     """The share among the documents that rules decide on, by stratum.
 
     In the census a stratum holds every content that it has; here it holds those that come first in it, for of copies in other

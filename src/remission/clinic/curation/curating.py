@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from remission.clinic.curation import counting
 from remission.clinic.curation._ahead import Progress, ahead
 from remission.clinic.curation._folder import check_free, writing
 from remission.clinic.curation._telling import RECORD, Curation, facts_of, read_record, record, seal
+from remission.clinic.curation._unchanged import check_unchanged
 from remission.clinic.curation.capping import cap
 from remission.clinic.curation.card import write_card
 from remission.clinic.curation.counting import Counted
@@ -30,7 +32,7 @@ from remission.clinic.curation.residual import Residual, residual
 from remission.clinic.curation.rules import Rules
 from remission.clinic.curation.sorting import Deciding, Hashing, Job, Sorted, forget, taken, tell, work
 from remission.clinic.curation.weighing import weigh
-from remission.clinic.curation.whole import nothing_judged, of_all, share_of
+from remission.clinic.curation.whole import as_counted, nothing_judged, of_all, share_of
 from remission.clinic.curation.wishing import POLICIES, Policy, Wish
 from remission.corpus.beside import Column, planned
 from remission.engines.limits import Lost
@@ -67,11 +69,12 @@ def curate(
 
     Raises:
         SpecError: a column is asked for that no file has.
-        StoreError: no finished census, or a folder that holds something else.
+        StoreError: no finished census, one of which a part was changed since, or a folder that holds something else.
         DataError: a census of a sample, one that refuses to say, or an input file that was changed.
     """
     folder = Path(folder)
     check_free(folder)  # before hours of counting
+    check_unchanged(Path(census))
     finding = reopen(census)
     if not finding.config.sampling.everything:
         raise DataError(
@@ -80,9 +83,12 @@ def curate(
     _all_there(finding)
     columns = _carried(finding, wish)
     archive = archived(finding.question)
-    counted = counting.count(finding, Judge.load(finding.question.detector).calibrated, archive)
+    calibrated = Judge.load(finding.question.detector).calibrated
+    counted = counting.count(finding, calibrated, archive)
     level = finding.question.wish.level if wish.level is None else wish.level
     rules, left = _ruled(counted, wish, level)
+    told = counting.at_level(finding, level)
+    left = as_counted(left, counted.shares if told is finding else counting.shares_of(told, calibrated))
     identity = _identity(finding, rules, wish, archive, columns)
     deciding = Deciding(rules, finding.kept.marking, wish.unjudged == "keep", identity, columns)
     with writing(folder):
@@ -90,7 +96,7 @@ def curate(
         tell(folder, deciding, counted.source)
         done = _sort(finding, counted.source, deciding.id, folder, engine or local(), progress)
         forget(folder)
-        found = replace(_found(finding, folder, wish, rules, counted, left, done, level, looking), columns=columns)
+        found = replace(_found(told, folder, wish, rules, counted, left, done, level, looking), columns=columns)
         write_whole(folder / "curation.json", record(found, finding, deciding))
         write_card(folder, facts_of(found, finding))
     return found
@@ -230,7 +236,9 @@ def _found(
     weight, squares = sum(one.weight for one in done), sum(one.squares for one in done)
     mute = counted.unjudged.total()
     unjudged = mute if wish.unjudged == "keep" else 0
-    before = share_of(left.whole.before, counted.documents, finding.kept, False, level)
+    before = finding.answer.whole.share
+    if math.isnan(before.low):  # nothing was judged
+        before = share_of(left.whole.before, counted.documents, finding.kept, False, level)
     after = share_of(left.whole.after, left.whole.weight, finding.kept, True, level)
     whole = (
         of_all(before, counted.documents, finding.kept, False, mute),

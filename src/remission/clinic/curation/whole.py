@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 from remission.clinic.census.answering import genuine, known_in
@@ -37,6 +38,23 @@ def share_of(share: Estimate, weight: float, kept: Kept, after: bool, level: flo
     total = sum(size for size, _ in parts)
     joined = mixed([size / total for size, _ in parts], [part for _, part in parts])
     return replace(joined, method=share.method if share.method != "none" else "known")
+
+
+def as_counted(left: Residual, shares: Mapping[str, Estimate]) -> Residual:
+    """What rules leave beside the very shares that the census says, of the whole and of strata.
+
+    Strata are inverted one by one on rounded scores, and added up; the census judges all documents together on their own
+    scores. Both intervals hold, but one number should have one value. Where every weight is 1, the share after is that before.
+    """
+    rows = []
+    for row in left.rows:
+        share = shares.get(row.stratum, shares.get(ALL))
+        if share is None or math.isnan(share.low) or not row.documents:
+            rows.append(row)
+            continue
+        before = replace(share, n=round(row.documents))
+        rows.append(replace(row, before=before, after=before if row.weight == row.documents else row.after))
+    return replace(left, rows=tuple(rows))
 
 
 def of_all(share: Estimate, weight: float, kept: Kept, after: bool, unjudged: int) -> Estimate:

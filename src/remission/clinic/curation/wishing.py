@@ -15,6 +15,17 @@ Columns = Literal["all", "none"] | tuple[str, ...]
 POLICIES = ("exclude", "weigh", "cap")
 
 
+def _meant(name: str, given: float, usual: float) -> str:
+    """What to give instead; a number from 1 is likely meant in per cent.
+
+    >>> _meant("cap", 5.0, 0.05), _meant("fdr", 0.0, 0.05)
+    ('Got 5; 5 % is 0.05: give --cap 0.05.', 'Got 0. Try 0.05.')
+    """
+    if 1 <= given < 100:
+        return f"Got {given:g}; {given:g} % is {given / 100:g}: give --{name} {given / 100:g}."
+    return f"Got {given:g}. Try {usual:g}."
+
+
 @dataclass(frozen=True)
 class Wish:
     """What is asked.
@@ -52,7 +63,7 @@ class Wish:
             raise SpecError(f"There is no policy '{self.policy}'. {did_you_mean(self.policy, POLICIES)}")
         for name in ("fdr", "cap"):
             if not 0 < getattr(self, name) < 1:
-                raise SpecError(f"{name} lies above 0 and below 1. Got {getattr(self, name):g}. Try 0.05.")
+                raise SpecError(f"{name} lies above 0 and below 1. {_meant(name, getattr(self, name), 0.05)}")
         if self.unjudged not in ("keep", "drop"):
             raise SpecError(f"unjudged is 'keep' or 'drop'. Got '{self.unjudged}'.")
         if self.generations < 1:
@@ -62,7 +73,7 @@ class Wish:
                 f"A temperature is a number above 0; 1 samples models as they are. Got {self.temperature:g}."
             )
         if self.level is not None and not 0 < self.level < 1:
-            raise SpecError(f"The level of intervals lies above 0 and below 1. Got {self.level:g}. Try 0.95.")
+            raise SpecError(f"The level of intervals lies above 0 and below 1. {_meant('level', self.level, 0.95)}")
         if isinstance(self.columns, str) and self.columns not in ("all", "none"):
             raise SpecError(f"columns is 'all', 'none' or a tuple of names. Got '{self.columns}'.")
         if not all(isinstance(one, str) and one for one in self.columns) or not self.columns:
