@@ -238,3 +238,22 @@ def test_intervals_hold_over_the_grid(policy: str, clustered: bool) -> None:
     ]
     held = np.concatenate([[once(world, policy, np.random.default_rng(s))[0] for s in range(60)] for world in kinds])
     assert 0.93 <= np.nanmean(held) <= 0.99
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_what_is_possible_before_is_possible_after(share: float) -> None:
+    """Three kinds, nothing but humans or nothing but synthetic documents: the interval after holds that end wherever the one before does."""
+    held = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        told = Estimate(abs(share - 0.01), 0.0, 1.0, 0.95, "told", 1)
+        cells = []
+        for kind in ("a", "b", "c"):
+            human, synthetic = Sample.of(rng.normal(0, 1, 300)), Sample.of(rng.normal(2.33, 1, 300))
+            scores = rng.normal(2.33 * share, 1, 300)
+            cells.append(Cell.of("all", kind, scores, human, synthetic, told))
+        whole = residual(cells, weigh(cells)).whole
+        if whole.before.low <= share <= whole.before.high:
+            assert whole.after.low <= share <= whole.after.high
+            held += 1
+    assert held >= 9

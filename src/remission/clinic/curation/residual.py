@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -209,10 +209,15 @@ def _row(stratum: str, found: Sequence[_Judged], level: float) -> Row:
     lost = _share([(one.cell.n / n, one.cell, one.lost) for one in found], level, n)
     scaled = Estimate(lost.value * n, lost.low * n, lost.high * n, level, lost.method, round(n))
     nothing = Estimate(math.nan, math.nan, math.nan, level, "none", 0)
-    after = _share(parts, level, kept) if parts else nothing
+    after = _joined(_share(parts, level, kept), before) if parts else nothing
     effective = first**2 / second if second > 0 else 0.0
     scatter = math.sqrt(after.value * (1 - after.value) / effective) if parts else math.nan
     return Row(stratum, before, after, n, kept, n - kept, weight, scaled, effective, scatter)
+
+
+def _joined(after: Estimate, before: Estimate) -> Estimate:
+    """Of nothing but human documents, and of nothing but synthetic ones, any rule leaves the same: what is possible before is after."""
+    return replace(after, low=after.low if before.low > 0 else 0.0, high=after.high if before.high < 1 else 1.0)
 
 
 def _sums(found: Sequence[_Judged]) -> tuple[float, float]:
