@@ -311,3 +311,27 @@ def test_what_cannot_be_is_one_clear_message(detector: Calibrated, tmp_path: Pat
         judge_batches(table, detector, fpr=2.0)
     with pytest.raises(StoreError, match="no folder of a detector"):
         judge_batches(table, tmp_path / "none")
+
+
+def test_what_has_no_rows_gives_a_batch_with_all_columns(detector: Calibrated, tmp_path: Path) -> None:
+    import pyarrow.dataset as ds
+
+    schema = pa.schema(
+        [pa.field("text", pa.string(), nullable=False), ("label", pa.dictionary(pa.int8(), pa.string())), ("n", pa.int64())],
+        metadata={"made": "here"},
+    )  # fmt: skip
+    table = schema.empty_table()
+    pq.write_table(table, tmp_path / "empty.parquet")
+    files = ds.dataset(tmp_path / "empty.parquet")
+    for source in (
+        pa.Table.from_batches([], schema), table, table.to_reader(), pa.RecordBatchReader.from_batches(schema, []),
+        files, files.scanner(columns=["text", "n"]),
+    ):  # fmt: skip
+        found = judged(source, detector)
+        names = ["text", "n"] if isinstance(source, ds.Scanner) else schema.names
+        assert (found.num_rows, found.column_names) == (0, [*names, *ADDED]), source
+    assert judged(table, detector).schema == judged_schema(schema)
+    assert judged(table, detector).schema.metadata == schema.metadata
+    assert list(judge_batches([], detector)) == []  # what has no schema has no columns
+    with pytest.raises(DataError, match="text"):
+        judged(pa.schema([("body", pa.string())]).empty_table(), detector)

@@ -145,7 +145,8 @@ def judge_batches(
         limits: how many rows are judged at once, and what is too long.
 
     Returns:
-        Record batches. :func:`judged_schema` gives their schema, for a ``RecordBatchReader``.
+        Record batches; of a table or reader that has none, one without rows. :func:`judged_schema` gives their schema, for a
+        ``RecordBatchReader``.
 
     Raises:
         StoreError: no calibrated detector is in the folder. SpecError: it does not take texts, or ``fpr`` cannot be.
@@ -201,15 +202,29 @@ def _record_batches(batches: Any) -> Iterable[Any]:
 
     if isinstance(batches, pa.RecordBatch):
         return [batches]
-    if hasattr(batches, "to_batches"):  # a table, a data set
-        return batches.to_batches()
+    if hasattr(batches, "to_batches"):  # a table, a data set, a scanner
+        schema = batches.projected_schema if hasattr(batches, "projected_schema") else batches.schema
+        return _at_least_one(batches.to_batches(), schema)
     if hasattr(batches, "__arrow_c_stream__"):
-        return pa.RecordBatchReader.from_stream(batches)
+        reader = pa.RecordBatchReader.from_stream(batches)
+        return _at_least_one(reader, reader.schema)
     if isinstance(batches, Iterable):
         return batches
     raise DataError(
         f"Judging a stream takes Arrow record batches, a table or a reader. Got a {type(batches).__name__}."
     )
+
+
+def _at_least_one(batches: Iterable[Any], schema: Any) -> Iterator[Any]:
+    """The batches; one without rows where there are none, which still says what columns there are."""
+    import pyarrow as pa
+
+    some = False
+    for batch in batches:
+        some = True
+        yield batch
+    if not some:
+        yield pa.RecordBatch.from_arrays([pa.nulls(0, one.type) for one in schema], schema=schema)
 
 
 def _judged(detector: Calibrated, documents: Documents, fpr: float | None) -> Iterator[tuple[Any, Judgements | str]]:
