@@ -86,8 +86,9 @@ class Audit:
         more = f"; and {len(named) - 3} more" if len(named) > 3 else ""
         raise DataError(
             f"Something trivial tells the human from the synthetic examples: {'; '.join(named[:3])}{more}. Error rates of a "
-            f"detector fitted or calibrated on them would hold nowhere else. Prepare both kinds in the same way (extraction, "
-            f"layout, length, case), or take them as they are with allow_artefacts (--allow-artefacts), which is recorded."
+            f"detector fitted or calibrated on them would hold nowhere else. Next: prepare both kinds in the same way (one "
+            f"extraction; the same layout, case and lengths) and run this again. Or take them as they are with allow_artefacts "
+            f"(--allow-artefacts): every census and training set that the detector is used for then warns of it."
         )
 
     def table(self, most: int = 40) -> dict[str, Any]:

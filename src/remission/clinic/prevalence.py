@@ -13,6 +13,7 @@ from remission import registry
 from remission.calibration.calibrated import Calibrated
 from remission.calibration.misfit import Misfit, misfit
 from remission.clinic._views import CalibratedView, CrossfittedView, Progress, View
+from remission.clinic.artefacts import artefacts_told
 from remission.clinic.crossfit import Crossfitted
 from remission.clinic.dates import check_day, dated_before, told_undated, undated
 from remission.clinic.naming import named, visible
@@ -161,7 +162,8 @@ def prevalence(
     if len(documents) == 0:
         raise DataError("Every document of the corpus is among the items of the calibration.")
     view = CalibratedView(documents, calibrated, wish.estimator == "words", labels, progress)
-    return _answer(view, documents, wish, {"verdict": "dropped" if known.any() else "passed", "n": int(known.sum())})
+    found = _answer(view, documents, wish, {"verdict": "dropped" if known.any() else "passed", "n": int(known.sum())})
+    return replace(found, warnings=(*found.warnings, *artefacts_told(calibrated)))
 
 
 def prevalence_by_examples(

@@ -29,7 +29,8 @@ def calibrated(rng: Any, kinds: tuple[str, ...] = ("k",), n: int = 1500) -> Any:
     """What an answer needs of a calibrated detector: human scores from N(0, 1), synthetic ones from N(GAP, 1)."""
     names = np.repeat(np.array(kinds), n)
     return SimpleNamespace(
-        strata=SimpleNamespace(names=kinds), human=Sample.of(rng.normal(0, 1, names.size)), human_strata=names,
+        strata=SimpleNamespace(names=kinds), fitted=SimpleNamespace(facts={}), facts={},
+        human=Sample.of(rng.normal(0, 1, names.size)), human_strata=names,
         synthetic=Sample.of(rng.normal(GAP, 1, names.size)), synthetic_strata=names,
         threshold=lambda _: SimpleNamespace(score=2.0, fpr=Estimate(0.02, 0.01, 0.03, 0.95, "made", n)),
     )  # fmt: skip

@@ -88,7 +88,8 @@ def test_facts_are_in_the_card(tmp_path):
     assert card["conformsTo"] == ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"]
     assert card["license"] == ["https://spdx.org/licenses/CC-BY-4.0.html"]
     assert "4 % (95 % interval 2 to 7 %)" in meta.description
-    assert "88 % of the rare types" in meta.description
+    assert meta.description.count("88 % of the rare types") == 1
+    assert (place / "README.md").read_text().count("88 % of the rare types") == 1
     assert "2 could not be read and were set aside" in meta.description
     assert any("Synthetic documents remain" in one for one in meta.data_limitations)
     assert all((meta.data_biases, meta.data_collection, meta.data_release_maintenance_plan))
@@ -113,6 +114,14 @@ def test_facts_are_in_the_card(tmp_path):
         "watermark",
     ):
         assert word in readme
+
+
+def test_equal_weights_are_said_to_be_that(tmp_path):
+    place = folder_of(tmp_path)
+    write_card(place, dataclasses.replace(FACTS, weighted=False))
+    readme = (place / "README.md").read_text()
+    assert "All of them have the weight 1." in readme
+    assert "as its `weight` says" not in readme
 
 
 def test_hashes_are_those_of_the_files(tmp_path):

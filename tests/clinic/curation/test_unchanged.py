@@ -14,12 +14,15 @@ import pytest
 
 from remission import SpecError, StoreError
 from remission.cli import _run as command_line
+from remission.clinic import detecting
+from remission.clinic.artefacts import artefacts_told
 from remission.clinic.census.asking import Finding, reopen
 from remission.clinic.census.manifest import read_manifest
 from remission.clinic.census.parts import part_path
 from remission.clinic.curation.curating import Wish, curate, read_record
 from remission.estimate import Estimate
 from tests.clinic.curation.corpus import census, detector, documents, inline, written
+from tests.test_cli_detect import OWN, rows
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +114,62 @@ def test_a_finished_curation_is_checked_down_to_its_record(
         read_record(out)
     curate(place / "census", out, Wish("exclude", generations=1), inline)
     assert read_record(out)["accounting"] == read_record(place / "whole")["accounting"]
+
+
+def test_the_card_describes_every_column_of_both_files(place: Path) -> None:
+    """Those of the corpus that the census read, and those of every curation; the outlook is told once."""
+    text = (place / "whole" / "README.md").read_text()
+    cells = [
+        line.strip("|").split("|") for line in text.split("## Kept documents")[1].splitlines() if line.startswith("|")
+    ]
+    told = {name.strip(): what.strip() for name, what in cells}
+    assert {"text", "id", "domain", "source", "date", "kind", "cluster", "weight", "reason"} <= told.keys()
+    assert all(told.values()), [name for name, what in told.items() if not what]
+    assert told["domain"] == "as in the corpus"
+    assert "All of them have the weight 1." in text
+    lead = read_record(place / "whole")["outlook"]["sentences"][0]
+    assert text.count(lead) == 1
+    card = json.loads((place / "whole" / "croissant.json").read_text())
+    assert all(field.get("description") for records in card["recordSet"] for field in records["field"])
+
+
+def test_artefacts_that_were_allowed_are_told_with_every_share(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Humans break lines, machines do not: refused with what to do next; allowed, everyone hears of it afterwards."""
+    known = rows(300, 1, "human", "train") + rows(300, 2, "ai", "train", 0.1)
+    known += rows(400, 3, "human", "calibrate") + rows(300, 4, "ai", "calibrate", 0.1)
+    for row in known:
+        if row["label"] == "human":
+            row["text"] = row["text"].replace(" ", "\n", 9)
+    (tmp_path / "known.jsonl").write_text("\n".join(map(json.dumps, known)))
+    data = str(tmp_path / "known.jsonl")
+    fit = ["detect", "fit", data, "-o", str(tmp_path / "det"), "--kind", OWN, "--where", "split=train"]
+    assert command_line(fit) == 2
+    assert "Next: prepare both kinds in the same way" in capsys.readouterr().err
+    assert command_line([*fit, "--allow-artefacts"]) == 0
+    chosen = ["--human", data, "--synthetic", data, "--where", "split=calibrate", "--allow-artefacts"]
+    assert command_line(["detect", "calibrate", str(tmp_path / "det"), *chosen, "-o", str(tmp_path / "cal")]) == 0
+    corpus = written(tmp_path / "in", documents(120, 40))
+    capsys.readouterr()
+    command_line(["prevalence", str(corpus), "--detector", str(tmp_path / "cal"), "--json"])
+    words = (
+        "was fitted to examples that trivial features tell apart",
+        "was calibrated on examples that trivial features",
+    )
+    answer = json.loads(capsys.readouterr().out)
+    assert all(any(word in line for line in answer["warnings"]) for word in words)
+    finding = census(tmp_path / "cal", corpus, tmp_path / "census")
+    assert all(any(word in line for line in finding.answer.warnings) for word in words)
+    found = curate(tmp_path / "census", tmp_path / "out", Wish("exclude", generations=1), inline)
+    assert all(any(word in line for line in found.warnings) for word in words)
+    limits = (tmp_path / "out" / "README.md").read_text().split("## Limitations")[1]
+    assert all(word in limits for word in words)
+
+
+def test_without_artefacts_nobody_is_warned(place: Path) -> None:
+    assert not artefacts_told(detecting.load_calibrated(place / "cal"))
+    assert not any("trivial features" in line for line in read_record(place / "whole")["warnings"])
 
 
 def test_what_verify_and_curation_need_is_said(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

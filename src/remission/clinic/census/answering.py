@@ -13,6 +13,7 @@ import numpy as np
 from remission.calibration.calibrated import Calibrated
 from remission.clinic import prevalence as shares
 from remission.clinic._views import CalibratedView
+from remission.clinic.artefacts import artefacts_told
 from remission.clinic.census.kept import ARCHIVED, DECLARED, MARKED, OPEN, WHOLE, Kept, Marking, Tallies
 from remission.clinic.census.sampling import Sampling
 from remission.clinic.prevalence import Answer, Row, Wish
@@ -115,7 +116,8 @@ def answer(kept: Kept, calibrated: Calibrated, wish: Wish | None = None, samplin
     known = whole.not_judged["known"]
     overlap = {"verdict": "dropped" if known else "passed", "n": known}
     checks = {"placebo": placebo, "shift": shift, "overlap": overlap}
-    return Answer(tuple(rows), checks, tuple(_warnings(rows[0], placebo, wish, whole, sampling)))
+    warnings = (*_warnings(rows[0], placebo, wish, whole, sampling), *artefacts_told(calibrated))
+    return Answer(tuple(rows), checks, warnings)
 
 
 def by_stratum(kept: Kept) -> Iterator[tuple[str, Kept]]:

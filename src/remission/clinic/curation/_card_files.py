@@ -16,8 +16,8 @@ FOLDERS = ("kept", "dropped")
 COLUMNS = {
     "text": "the document", "id": "what it is called in the corpus", "weight": "what it counts in training, 0 to 1",
     "score": "of the detector; higher: more likely synthetic", "stratum": "the part of the corpus it belongs to",
-    "kind": "of the calibration", "file": "the file of the corpus it was in", "place": "where in that file",
-    "cluster": "near-duplicates share a number", "reason": "why it was dropped",
+    "kind": "of text, by which the calibration was chosen that its score is compared with", "file": "the file of the corpus it was in", "place": "where in that file",
+    "cluster": "a number that near-duplicates share", "reason": "why it was dropped",
 }  # fmt: skip
 LIST = "SHA256SUMS"
 CARD = ("README.md", "croissant.json")

@@ -56,7 +56,8 @@ def text(facts: CardFacts, groups: Mapping[str, Group]) -> str:
             "",
         ]
         if group.name == "kept" and "weight" in group.columns:
-            parts += ["In training every document should count as its `weight` says.", ""]
+            count = "In training every document should count as its `weight` says."
+            parts += [count if facts.weighted else "All of them have the weight 1.", ""]
         described = COLUMNS | dict(facts.columns)
         parts += _table(("column", "what it is"), [(name, described.get(name, "")) for name in group.columns])
     parts += ["Check the files with `sha256sum -c SHA256SUMS`; `croissant.json` describes them for programs.", ""]

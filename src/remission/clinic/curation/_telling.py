@@ -21,9 +21,10 @@ from remission.clinic.curation.counting import Counted
 from remission.clinic.curation.outlook import Outlook
 from remission.clinic.curation.residual import Residual
 from remission.clinic.curation.rules import Rules
-from remission.clinic.curation.sorting import Deciding
+from remission.clinic.curation.sorting import Deciding, named
 from remission.clinic.curation.wishing import Wish
-from remission.corpus.beside import Column
+from remission.corpus.beside import Column, names_of
+from remission.corpus.reading import Fields
 from remission.errors import DataError, StoreError
 from remission.estimate import Estimate
 
@@ -129,10 +130,11 @@ def record(found: Curation, finding: Finding, deciding: Deciding) -> str:
     return json.dumps(finite(content), indent=1, sort_keys=True, allow_nan=False)
 
 
-def _described(columns: Sequence[Column]) -> dict[str, str]:
-    """What the columns of the corpus are, by name."""
+def _described(columns: Sequence[Column], fields: Fields) -> dict[str, str]:
+    """What the columns of the corpus are, by name: those that the census read, and those carried along."""
+    read = {named(name): source for name, source in names_of(fields).items() if name != "id"}
     rest = "the other fields of the row, as the text of a JSON object"
-    return {
+    return {name: "as in the corpus" if name == source else f"'{source}' of the corpus" for name, source in read.items()} | {
         one.name: rest if one.field is None else f"'{one.field}' of the corpus" if one.field != one.name else "as in the corpus"
         for one in columns
     }  # fmt: skip
@@ -155,5 +157,5 @@ def facts_of(found: Curation, finding: Finding) -> CardFacts:
         created=datetime.date.today().isoformat(), reasons=found.reasons, thresholds=thresholds,
         strata={row.stratum: row.after for row in found.residual.rows[1:] if row.weight}, licences=found.wish.licences,
         detector=Path(detector).name, detector_hash=finding.detector_hash, census=seal(finding.census.manifest),
-        creators=found.wish.creators, columns=_described(found.columns), outlook=tuple(found.outlook.sentences()) if found.outlook is not None else (),
+        creators=found.wish.creators, columns=_described(found.columns, finding.config.reading), weighted=found.weight != found.counts["kept"], outlook=tuple(found.outlook.sentences()) if found.outlook is not None else (),
     )  # fmt: skip

@@ -48,7 +48,7 @@ class CardFacts:
         languages: BCP 47 tags.
         url, version, citation: of the data set.
         collection: how the documents were collected, in words.
-        columns: descriptions of columns beyond the usual ones.
+        columns: descriptions of columns beyond the usual ones; weighted: whether weights differ from each other.
         outlook: sentences on what the data set does to the next generations of models.
         biases, limitations, maintenance: what is known beyond what the card says by itself.
     """
@@ -77,6 +77,7 @@ class CardFacts:
     citation: str = ""
     collection: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
+    weighted: bool = True
     outlook: tuple[str, ...] = ()
     biases: tuple[str, ...] = ()
     limitations: tuple[str, ...] = ()

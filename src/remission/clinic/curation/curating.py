@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from remission import __version__
+from remission.clinic.artefacts import artefacts_told
 from remission.clinic.census.asking import Finding, archived, reopen
 from remission.clinic.census.kept import ARCHIVED, WHOLE, Source
 from remission.clinic.census.parts import part_path, receipt_of, spans_in, write_whole
@@ -254,7 +255,7 @@ def _found(
     )
     return Curation(
         folder, wish, rules, counted, left, before, after, *whole, unjudged, counts, dict(reasons.most_common()), weight,
-        weight**2 / squares if squares else 0.0, seen, told, (*warnings, *_missed(unread)), account["dropped"],
+        weight**2 / squares if squares else 0.0, seen, told, (*warnings, *artefacts_told(Judge.load(finding.question.detector).calibrated), *_missed(unread)), account["dropped"],
         unread=dict(unread.most_common()),
     )  # fmt: skip
 

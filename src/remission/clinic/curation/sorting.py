@@ -284,10 +284,11 @@ def decided(deciding: Deciding, rows: Any, grouped: bool) -> tuple[Floats, Array
 
 def taken(fields: Fields) -> frozenset[str]:
     """Names that columns have which every curation with such a census writes."""
-    return OURS | {_named(name) for name in names_of(fields)}
+    return OURS | {named(name) for name in names_of(fields)}
 
 
-def _named(name: str) -> str:
+def named(name: str) -> str:
+    """What a column that the census read is called in a training set."""
     return f"{name}_" if name in OURS - {"id"} else name
 
 
@@ -348,7 +349,7 @@ def _columns(job: Job, rows: Any, batch: Batch, span: Span, here: slice, weights
     table = rows.table.slice(here.start, here.stop - here.start)
     texts = batch.items if not isinstance(batch.items, list) else pa.array([span.path] * len(batch), pa.large_string())
     columns = {"text" if job.takes == "text" else "path": texts.cast(pa.large_string()), "id": batch.columns["id"]}
-    columns |= {_named(name): column for name, column in batch.columns.items()}
+    columns |= {named(name): column for name, column in batch.columns.items()}
     columns |= {
         "weight": pa.array(weights[here]),
         "score": table.column("score").combine_chunks(),
