@@ -211,6 +211,46 @@ def test_copies_and_declarations(folder: Path, tmp_path: Path, capsys: pytest.Ca
     assert "by scores alone, among the others:" in out
 
 
+@pytest.mark.parametrize("command", ["census", "prevalence"])
+def test_a_whole_of_which_nothing_can_be_said_exits_with_1(
+    command: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [json.dumps({"text": f"short {n}", "source": f"s{n % 60}", "domain": "news"}) for n in range(120)]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    asked = [command, str(tmp_path / "in.jsonl"), "--detector", str(folder / "cal"), "--by", "source"]
+    asked += ["-o", str(tmp_path / "out")] if command == "census" else []
+    capsys.readouterr()
+    assert command_line(asked) == 1
+    out = capsys.readouterr().out
+    assert (
+        "No share of synthetic documents is known of 120 documents (120 not judged), nor of any of its 60 strata."
+        in out
+    )
+    assert "Share of synthetic documents" not in out
+    assert out.count("refused:") == 1
+    assert command_line([*asked, "--json"]) == 1
+    told = said(capsys)
+    assert {row["verdict"] for row in told["strata"]} == {"refused"}
+    if command == "census":
+        assert verify(tmp_path / "out") == []
+
+
+def test_a_damaged_part_is_scored_anew_and_told(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command_line(call(folder, tmp_path / "out")) == 0
+    answer = (tmp_path / "out" / "answer.json").read_bytes()
+    part = next((tmp_path / "out" / "parts").rglob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-9])
+    capsys.readouterr()
+    assert command_line(call(folder, tmp_path / "out")) == 0
+    assert "warning: 1 part was damaged and was scored anew" in capsys.readouterr().err
+    assert (tmp_path / "out" / "answer.json").read_bytes() == answer
+    part.write_bytes(b"")
+    assert command_line(call(folder, tmp_path / "out", "--json")) == 0
+    assert said(capsys)["mended"] == 1
+
+
 def test_a_signed_census_is_verified(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from remission.gold.signing import new_signer
 

@@ -58,10 +58,29 @@ def test_a_reason_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     _, out = shown(few, capsys)
     assert "s2, s3, s4 and 2 more: refused: no document could be judged\n" in out
     assert out.count("could be judged") == 1
-    show_shares(Answer((row("all", 9, refused=True), row("s1", 9, refused=True)), CHECKS, ()))
-    assert "\nall, and 1 of its strata: refused: no document could be judged\n" in capsys.readouterr().out
+    show_shares(Answer((row("all", 9, refused=True), row("s1", 9), row("s2", 9, refused=True)), CHECKS, ()))
+    out = capsys.readouterr().out
+    assert "\nall, and 1 of its strata: refused: no document could be judged\n" in out
+    assert "Share of synthetic documents" in out  # of one stratum there is one
+
+
+def test_where_nothing_is_known_there_is_no_table(capsys: pytest.CaptureFixture[str]) -> None:
     show_shares(Answer((row("all", 9, refused=True),), CHECKS, ()))
-    assert "\nrefused: no document could be judged\n" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines() == [
+        "No share of synthetic documents is known of 9 documents (9 not judged).", "refused: no document could be judged",
+    ]  # fmt: skip
+    many = [row(f"s{k}", 1, refused=True) for k in range(100)]
+    many[7] = replace(many[7], reason="another")
+    show_shares(Answer((row("all", 1100, refused=True), *many), CHECKS, ("careful",)))
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [
+        "No share of synthetic documents is known of 1,100 documents (1,100 not judged), nor of any of its 100 strata.",
+        "all, and 99 of its strata: refused: no document could be judged",
+        "s7: refused: another",
+    ]
+    assert told.err == "warning: careful\n"
+    show_shares(Answer((row("all", 9, refused=True), row("s1", 9, refused=True)), CHECKS, ()))
+    assert "nor of 1 stratum.\n" in capsys.readouterr().out
 
 
 def test_error_rates_have_columns_only_where_they_differ(capsys: pytest.CaptureFixture[str]) -> None:

@@ -119,6 +119,11 @@ def show_account(census: Any) -> None:
         place = next((one for one in account["examples"] if kind_of(one["reason"]) == reason), None)
         where = "" if place is None else f", first in {place['file']}{place_in(place)}"
         out.warn(f"{count:,} set aside: {reason}{where}")
+    if census.mended:
+        many = census.mended != 1
+        out.warn(
+            f"{census.mended:,} part{'s were' if many else ' was'} damaged and {'were' if many else 'was'} scored anew"
+        )
 
 
 def _left_out(account: dict[str, Any]) -> str:
@@ -176,8 +181,11 @@ def show_cost(found: Any) -> None:
     if found.cost is None:
         click.echo("full scan: not estimated, for that takes two parts (of a MiB or more)")
         return
-    cost, count = found.cost, f"{found.cost.parts:,} parts"
-    click.echo(f"full scan: about {_time(cost.hours, 'worker-')} on workers like these; by {count}")
+    cost, count = found.cost, f"{found.cost.parts:,} parts and {found.cost.scored:,} documents"
+    if cost.is_known:
+        click.echo(f"full scan: about {_time(cost.hours, 'worker-')} on workers like these; by {count}")
+    else:
+        click.echo(f"full scan: at most {_most(cost.hours, 'worker-')} on workers like these; by {count} alone")
     if cost.memory is not None:
         time = "a time not known from this run" if cost.copies is None else f"about {_time(cost.copies)}"
         click.echo(
@@ -186,14 +194,24 @@ def show_cost(found: Any) -> None:
     if cost.money is not None:
         value, low, high = (_amount(cost.money[name]) for name in ("value", "low", "high"))
         of = "both" if cost.copies is not None else "this" if cost.memory is None else "the scan without that pass"
-        click.echo(f"{of} would cost {value} ({low} to {high}) at {cost.price:g} an hour")
+        said = f"{value} ({low} to {high})" if cost.is_known else f"at most {high}"
+        click.echo(f"{of} would cost {said} at {cost.price:g} an hour")
+
+
+def _unit(hours: float) -> tuple[str, float]:
+    """A unit that fits, and how many of it an hour has."""
+    return ("hours", 1.0) if hours >= 1 else ("minutes", 60.0) if hours >= 1 / 60 else ("seconds", 3600.0)
+
+
+def _most(hours: Any, of: str) -> str:
+    """The upper end."""
+    unit, factor = _unit(hours.high)
+    return f"{_amount(factor * hours.high)} {of}{unit}"
 
 
 def _time(hours: Any, of: str = "") -> str:
-    """In a unit that fits, with the interval."""
-    unit, factor = (
-        ("hours", 1.0) if hours.value >= 1 else ("minutes", 60.0) if hours.value >= 1 / 60 else ("seconds", 3600.0)
-    )
+    """With the interval."""
+    unit, factor = _unit(hours.value)
     value, low, high = (_amount(factor * number) for number in (hours.value, hours.low, hours.high))
     return f"{value} {of}{unit} ({low} to {high})"
 

@@ -68,6 +68,8 @@ def command(paths: tuple[str, ...], detector: Path | None, output: Path, as_json
     Stopped at any moment, the same command goes on. `--verify CENSUS` checks a finished one instead, down to its rows; the exit
     code is 1 when something is not as its manifest says. What the number means: docs/census.md.
     """
+    from remission.cli.prevalence import exit_code
+
     if options["looked_at"] is not None:
         return show.verified(options["looked_at"], paths, options["signed_by"], options["inputs"], as_json)
     if not paths or detector is None:
@@ -101,8 +103,8 @@ def command(paths: tuple[str, ...], detector: Path | None, output: Path, as_json
         write_page(options["html"], found.document())
     if as_json:
         out.as_json("census", found.document())
-        return 0
+        return exit_code(found.answer)
     show.show(found)
     count = len(found.census.manifest.parts)
     click.echo(f"census: {found.census.folder} ({count:,} part{'s' if count != 1 else ''}, manifest.json)")
-    return 0
+    return exit_code(found.answer)

@@ -33,7 +33,7 @@ SHOWN = 40  # strata in a table for people; scripts and pages get all
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     paths: tuple[str, ...], detector: Path | None, examples: tuple[str, ...], by: str, as_json: bool, **options: Any
-) -> None:
+) -> int:
     """How much of the documents in PATHs is synthetic.
 
     The detector must be calibrated on human documents of the same kind. With synthetic ones of the same kind, there is a
@@ -61,9 +61,15 @@ def command(
         }
         content |= {"checks": answer.checks, "accounting": account.table(), "warnings": list(answer.warnings)}
         out.as_json("prevalence", content)
-        return
+        return exit_code(answer)
     show.show_account("corpus", account)
     show_shares(answer)
+    return exit_code(answer)
+
+
+def exit_code(answer: Any) -> int:
+    """1 where nothing at all is said of the whole."""
+    return int(answer.whole.verdict == "refused")
 
 
 def _by_detector(
@@ -136,6 +142,24 @@ def _show_reasons(rows: Any) -> None:
 
 def show_shares(answer: Any) -> None:
     """The shares of strata as a table, of the largest where there are many, and what the checks say."""
+    if all(row.verdict == "refused" for row in answer.rows):
+        whole, strata = answer.whole, len(answer.rows) - 1
+        left = whole.n_abstained + whole.n_uncalibrated
+        of = f", nor of {'any of its ' if strata > 1 else ''}{_many(strata, 'stratum', 'strata')}" if strata else ""
+        click.echo(
+            f"No share of synthetic documents is known of {whole.n + left:,} documents ({left:,} not judged){of}."
+        )
+        _show_reasons(answer.rows)
+    else:
+        _show_table(answer)
+    _show_checks(answer)
+
+
+def _many(n: int, one: str, more: str) -> str:
+    return f"{n:,} {one if n == 1 else more}"
+
+
+def _show_table(answer: Any) -> None:
     from remission.report.census_rows import Interval, ends, percent
 
     largest, others = _largest(answer.rows)
@@ -160,6 +184,9 @@ def show_shares(answer: Any) -> None:
         told = f" ({unsure:,} of them without an estimate)" if unsure else ""
         click.echo(f"Not shown: {len(others):,} more, none of them larger{told}; --json has all.")
     _show_reasons(largest)
+
+
+def _show_checks(answer: Any) -> None:
     placebo, shift = answer.checks["placebo"], answer.checks["shift"]
     if placebo["verdict"] != "not possible":
         between = f"{show.percent(placebo['low'])} to {show.percent(placebo['high'])}"

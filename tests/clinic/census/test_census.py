@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -15,7 +20,7 @@ from hypothesis import strategies as st
 
 from remission import DataError, RemissionError, SpecError, StoreError
 from remission.clinic.census.manifest import part_files, read_manifest, verify
-from remission.clinic.census.parts import KEY, read_rows, receipt_of
+from remission.clinic.census.parts import KEY, explained, read_rows, receipt_of, spans_in
 from remission.clinic.census.process import process
 from remission.clinic.census.receipts import Receipt, Stratum, bin_values, bins_of, merge
 from remission.clinic.census.running import Census, local_engine, run_census
@@ -284,10 +289,64 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     census = run_census([folder], LENGTHS, tmp_path / "out", BY, inline)
     path = part_files(census.folder, census.manifest)[0]
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(StoreError, match="is damaged"):
-        run_census([folder], LENGTHS, tmp_path / "out", BY, inline)
-    path.unlink()
-    assert run_census([folder], LENGTHS, tmp_path / "out", BY, inline).manifest == census.manifest
+    for reading in (receipt_of, read_rows, spans_in):
+        with pytest.raises(
+            StoreError, match=r"is damaged.*Run the same `remission census` again, which scores damaged parts anew"
+        ):
+            reading(path)
+
+
+@pytest.mark.parametrize("how", ["cut", "bit", "empty", "rows", "gone"])
+@pytest.mark.parametrize("finished", [True, False])
+def test_damaged_parts_are_scored_anew(how: str, finished: bool, tmp_path: Path) -> None:
+    """What a finished census must be is known by its hashes; of one that was stopped, checksums of pages tell."""
+    folder, out = corpus(tmp_path / "in"), tmp_path / "out"
+    census = run_census([folder], LENGTHS, out, BY, inline)
+    before = {path: path.read_bytes() for path in part_files(out, census.manifest)}
+    path = max(before, key=lambda one: len(before[one]))
+    if how == "rows":
+        rows_ = pq.read_table(path)
+        scores = pa.array([1.0] * rows_.num_rows)
+        footer = pq.read_metadata(path).metadata
+        changed = rows_.set_column(8, rows_.schema.field("score"), scores)
+        pq.write_table(changed.replace_schema_metadata(footer), path, write_page_checksum=True)
+    elif how == "gone":
+        path.unlink()
+    else:
+        content = bytearray(before[path])
+        content[100] ^= 1
+        path.write_bytes({"cut": before[path][:-30], "bit": content, "empty": b""}[how])
+    if not finished:
+        (out / "manifest.json").unlink()
+    again = run_census([folder], LENGTHS, out, BY, inline)
+    if how == "rows" and not finished:  # a whole part as any other: what it must hold is known nowhere
+        assert again.manifest != census.manifest
+        return
+    assert (again.manifest, again.mended) == (census.manifest, int(how != "gone"))
+    assert again.found_done == len(before) - 1
+    assert {one: one.read_bytes() for one in before} == before
+    assert verify(out) == []
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"config": {"size": null}}', None])
+def test_settings_that_are_damaged_or_gone_are_written_anew(damage: str | None, tmp_path: Path) -> None:
+    folder, out = corpus(tmp_path / "in"), tmp_path / "out"
+    census = run_census([folder], LENGTHS, out, BY, inline)
+    settings = (out / "census.json").read_bytes()
+    (out / "census.json").unlink() if damage is None else (out / "census.json").write_text(damage)
+    again = run_census([folder], LENGTHS, out, BY, inline)
+    assert (again.manifest, again.found_done) == (census.manifest, len(census.manifest.parts))
+    assert (out / "census.json").read_bytes() == settings
+
+
+def test_a_run_that_was_stopped_before_its_first_part_blocks_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".census.json-123.aside").write_text("{")
+    assert run_census([corpus(tmp_path / "in")], LENGTHS, tmp_path / "out", BY, inline).receipt.kept == 300
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").touch()
+    with pytest.raises(StoreError, match="is not empty and holds no census"):
+        run_census([tmp_path / "in"], LENGTHS, tmp_path / "mine", BY, inline)
 
 
 counts = st.dictionaries(st.sampled_from(["x", "y", "z"]), st.integers(1, 9)).map(Counter)
@@ -354,6 +413,38 @@ def test_parts_have_checksums_and_their_receipt(tmp_path: Path) -> None:
     unit.part.write_bytes(content)
     with pytest.raises(StoreError, match="damaged"):
         read_rows(unit.part)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.ENOSPC, "No space left"), (errno.EDQUOT, "No space left"), (errno.EROFS, "Choose another folder"), (errno.EFBIG, "look at disk and limits"),
+     (errno.EIO, "look at disk and limits"), (errno.ESTALE, "look at disk and limits"), (errno.EMFILE, "look at disk and limits"), (None, "no number")],
+)  # fmt: skip
+def test_every_trouble_of_writing_is_one_message(number: int | None, words: str) -> None:
+    error = OSError("no number") if number is None else OSError(number, os.strerror(number))
+    with pytest.raises(StoreError, match=f"'here/it'.*{words}|{words} to write 'here/it'"), explained(Path("here/it")):
+        raise error
+
+
+def test_a_limit_on_the_size_of_files_is_one_message(tmp_path: Path) -> None:
+    """In a process of its own, for limits of one cannot be raised again by everyone."""
+    jsonl(tmp_path / "a.jsonl", rows(2000))
+    code = (
+        "import resource, sys\n"
+        "from tests.clinic.census.scorers import LENGTHS\n"
+        "from tests.clinic.census.test_census import inline\n"
+        "from remission.clinic.census.running import run_census\n"
+        "from remission import StoreError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "try:\n"
+        "    run_census([sys.argv[1] + '/a.jsonl'], LENGTHS, sys.argv[1] + '/out', None, inline)\n"
+        "except StoreError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert "cannot be written (" in done.stdout
+    assert "look at disk and limits" in done.stdout
+    assert not [*(tmp_path / "out").rglob("*.parquet"), *(tmp_path / "out").rglob("*.aside")]
 
 
 def test_what_cannot_be_is_said(tmp_path: Path) -> None:

@@ -16,12 +16,13 @@ from remission.errors import StoreError
 
 SCHEMA = "remission/census-answer/2"
 _PLACES = ("census", "detector")  # as they were named; moved or named otherwise, it is the same answer
+_OF_A_RUN = ("found_done", "mended")  # and not of the census
 _CLOSE = 1e-9  # of numbers computed anew, on another machine perhaps
 
 
 def write_answer(folder: Path, fields: Mapping[str, Any], manifest: Manifest) -> None:
     """Write the answer beside its manifest. A signature of another answer goes. Raises StoreError."""
-    content = {"schema": SCHEMA, **plain(fields), "found_done": 0, "manifest": hash_of(manifest.table())}  # units found done: of a run, not of the census  # fmt: skip
+    content = {"schema": SCHEMA, **plain(fields), **dict.fromkeys(_OF_A_RUN, 0), "manifest": hash_of(manifest.table())}
     content["seal"] = _seal(content)
     if _told(folder).get("seal") != content["seal"]:
         (folder / SIGNATURE).unlink(missing_ok=True)
@@ -77,7 +78,7 @@ def plain(value: Any) -> Any:
 def follows(told: Mapping[str, Any], again: Mapping[str, Any]) -> bool:
     """Whether an answer is what was computed anew, but for places and what depends on the clock."""
     computed = plain(again)
-    left_out = {*_PLACES, "schema", "seal", "manifest", "found_done"}
+    left_out = {*_PLACES, "schema", "seal", "manifest", *_OF_A_RUN}
     names = (set(told) | set(computed)) - left_out
     return all(_same(_untimed(told.get(name)), _untimed(computed.get(name))) for name in names)
 

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from remission.clinic.census._answer_file import follows, read_answer, read_sealed, write_answer
+from remission.clinic.census._under_way import Progress
 from remission.clinic.census.answering import answer, check_wish
 from remission.clinic.census.costs import Cost, full_scan
 from remission.clinic.census.empty import never_met, nothing_kept, odd_dates, undeclared
 from remission.clinic.census.kept import Kept
 from remission.clinic.census.manifest import ANSWER, Manifest, read_manifest
 from remission.clinic.census.marks import Marked
-from remission.clinic.census.running import Census, Engine, Progress, census_of, kept_of, run_census
+from remission.clinic.census.running import Census, Engine, census_of, kept_of, run_census
 from remission.clinic.census.scoring import Judge, Scorer
 from remission.clinic.census.units import Config
 from remission.clinic.keys import load_keys
@@ -105,7 +106,7 @@ class Finding:
             "watermarks": None if self.kept.marking is None else self.kept.marking.table(),
             "archive": None if self.question.archive is None else {"documents": self.archived},
             "sample": sample, "files": told["files"], "unread": told["unread"], "parts": told["parts"],
-            "dates": self.census.receipt.dates(), "found_done": self.census.found_done, "bytes": told["bytes"], "ignored": told["ignored"],
+            "dates": self.census.receipt.dates(), "found_done": self.census.found_done, "mended": self.census.mended, "bytes": told["bytes"], "ignored": told["ignored"],
             "warnings": list(self.answer.warnings), "notes": list(self.notes),
         }  # fmt: skip
 

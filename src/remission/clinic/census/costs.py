@@ -14,6 +14,7 @@ from remission.clinic.census.timings import Pass
 from remission.estimate import Estimate
 from remission.numerics.arrays import Floats
 
+FEW = 300  # documents
 SLOWER = 2.0  # at most so many times as long for a document of many: 1.4 times from 65 thousand to 8 million (docs/census.md)
 
 
@@ -28,7 +29,8 @@ class Cost:
         documents: of the corpus, copies included.
         memory: bytes that the pass over copies holds besides Python itself; None: there is none.
         price: of an hour, None: not known.
-        parts: that were timed.
+        parts: that were timed; scored: documents in them. Of fewer than ``FEW`` only the upper ends mean something, for what is done
+            once for a batch or a part is counted as time of its documents.
     """
 
     hours: Estimate
@@ -37,6 +39,12 @@ class Cost:
     memory: Estimate | None
     price: float | None
     parts: int
+    scored: int
+
+    @property
+    def is_known(self) -> bool:
+        """Whether more than the upper ends mean something."""
+        return self.scored >= FEW
 
     @property
     def money(self) -> dict[str, float] | None:
@@ -52,6 +60,7 @@ class Cost:
             "hours": self.hours.table(),
             "price": self.price,
             "parts": self.parts,
+            "scored": self.scored,
             "money": self.money,
         }
         for name in ("copies", "documents", "memory"):
@@ -90,7 +99,7 @@ def full_scan(census: Census, price: float | None = None, level: float = 0.95) -
         memory = _scaled(documents, BYTES, BYTES_LEAST, "measured")
         if census.passed is not None:
             copies = pass_over(census.passed, documents, len(manifest.parts) * total / max(read, 1.0))
-    return Cost(hours, copies, documents, memory, price, len(rows))
+    return Cost(hours, copies, documents, memory, price, len(rows), sum(int(row[3]) for row in rows))
 
 
 def pass_over(sample: Pass, documents: Estimate, parts: float) -> Estimate:

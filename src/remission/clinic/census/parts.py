@@ -26,6 +26,7 @@ NAMES = ("file", "place", "rows", "status", "reason", "id", "stratum", "cell", "
          "declared", "mark", "log10_p")  # fmt: skip
 BAND_NAMES = tuple(f"band{number:02d}" for number in range(BANDS))
 STATUS = ("kept", "dropped", "quarantined")
+_MEND = "Run the same `remission census` again, which scores damaged parts anew, and then this."
 
 
 def part_path(folder: Path, name: str) -> Path:
@@ -169,9 +170,7 @@ def receipt_of(path: Path) -> Receipt:
         told = pq.read_metadata(path).metadata or {}
         return Receipt.of(json.loads(told[KEY]))
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
-        raise StoreError(
-            f"The part '{path}' is damaged ({type(error).__name__}). Delete it and run the same command again."
-        ) from None
+        raise StoreError(f"The part '{path}' is damaged ({type(error).__name__}). {_MEND}") from None
 
 
 def spans_in(path: Path) -> tuple[Span, ...]:
@@ -182,7 +181,7 @@ def spans_in(path: Path) -> tuple[Span, ...]:
     try:
         return tuple(Span.of(row) for row in json.loads((pq.read_metadata(path).metadata or {})[SPANS]))
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
-        raise StoreError(f"The part '{path}' is damaged ({type(error).__name__}). Run the census again.") from None
+        raise StoreError(f"The part '{path}' is damaged ({type(error).__name__}). {_MEND}") from None
 
 
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Any:
@@ -194,12 +193,25 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> Any:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             return file.read(columns)
     except (pa.ArrowException, OSError) as error:
-        raise StoreError(f"The part '{path}' is damaged ({error}). Delete it and run the same command again.") from None
+        raise StoreError(f"The part '{path}' is damaged ({error}). {_MEND}") from None
+
+
+def check_pages(path: Path) -> None:
+    """Read all of a part, piece by piece, and verify the checksums of its pages. Raises StoreError."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for number in range(file.num_row_groups):
+                file.read_row_group(number)
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(f"The part '{path}' is damaged ({error}). {_MEND}") from None
 
 
 @contextlib.contextmanager
 def explained(path: Path) -> Any:
-    """Turn the usual troubles of writing into one clear message."""
+    """Turn troubles of writing into one clear message."""
     try:
         yield
     except OSError as error:
@@ -209,4 +221,7 @@ def explained(path: Path) -> Any:
             ) from None
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG):
             raise StoreError(f"'{path}' cannot be written ({error.strerror}). Choose another folder with -o.") from None
-        raise
+        raise StoreError(
+            f"'{path}' cannot be written ({error.strerror or error}). Finished parts are safe: look at disk and limits, and run "
+            "the same command again."
+        ) from None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from remission import __version__
 from remission.clinic.census.fingerprints import contents, first_words
-from remission.clinic.census.parts import PartWriter, receipt_of
+from remission.clinic.census.parts import PartWriter, check_pages, receipt_of
 from remission.clinic.census.receipts import Receipt
 from remission.clinic.census.sampling import NOT_DRAWN
 from remission.clinic.census.scoring import Scorer, Scores
@@ -20,7 +22,7 @@ from remission.clinic.census.units import Config, Unit
 from remission.corpus.reading import Takes
 from remission.corpus.spans import Span, expected, spans_of
 from remission.corpus.streaming import Aside, Batch, read
-from remission.errors import RemissionError
+from remission.errors import RemissionError, StoreError
 
 __all__ = ["KEPT", "MOST_STRATA", "Done", "Halve", "Plan", "Task", "drawn", "process", "scored", "step", "strata_of"]
 _OF_SCORES = ("score", "cell", "flagged", "why", "mark", "log10_p")
@@ -95,8 +97,10 @@ def process(unit: Unit) -> Done:
         StoreError: the part cannot be written. DataError: a file was changed, or there are too many strata.
         RemissionError: a row is unaccounted for.
     """
-    if unit.part.exists():
-        return done(unit)
+    there = found_part(unit)
+    if there is not None:
+        return there
+    _warm_up(unit)
     tally, began, scoring = Tally(), time.perf_counter(), 0.0
     with PartWriter(unit.part) as writer:
         for span in unit.spans:
@@ -105,15 +109,14 @@ def process(unit: Unit) -> Done:
                 writer.add(tally.aside(span, [Aside(None, wrong, rows=max(1, span.rows))]))
                 tally.seen += max(1, span.rows)
                 continue
-            for read_batch in read(span, unit.config.reading, unit.config.limits, unit.scorer.takes):
-                tally.seen += read_batch.seen
-                batch, left = drawn(read_batch, unit.config)
+            for batch in filled(read(span, unit.config.reading, unit.config.limits, unit.scorer.takes), unit.config):
+                tally.seen += batch.seen
                 asked = time.perf_counter()
                 good, scores, failed = scored(unit.scorer, batch)
                 if len(good):
                     writer.add(tally.kept(span, good, scores, unit))
                 scoring += time.perf_counter() - asked
-                aside = [*batch.aside, *left, *failed]
+                aside = [*batch.aside, *failed]
                 if aside:
                     writer.add(tally.aside(span, aside))
         asked = time.perf_counter()
@@ -122,6 +125,73 @@ def process(unit: Unit) -> Done:
         receipt = tally.receipt(writer.sha256).check(f"unit {unit.name}")
         sha256 = writer.finish(receipt, unit.spans)
     return Done(unit.name, sha256, receipt, (time.perf_counter() - began - scoring, scoring))
+
+
+def _warm_up(unit: Unit) -> None:
+    """Score one drawn document, for what is done once in a process (models and compiled code are loaded) is no time of documents.
+
+    Only of samples, whose times are multiplied.
+    """
+    config = unit.config
+    if config.sampling.everything or unit.scorer.content in _WARM:
+        return
+    _WARM.add(unit.scorer.content)
+    for span in unit.spans:
+        if expected(span.path, dict(config.sums), span.sha256):
+            continue
+        for read_batch in read(span, config.reading, config.limits, unit.scorer.takes):
+            batch, _ = drawn(read_batch, config)
+            if len(batch):
+                good, scores, _ = scored(unit.scorer, _one(batch, 0, 1))
+                if len(good):
+                    Tally().kept(span, good, scores, unit)
+                return
+
+
+_WARM: set[str] = set()  # scorers that this process has asked
+
+
+def filled(batches: Iterable[Batch], config: Config) -> Iterator[Batch]:
+    """The documents of batches of a span that are drawn, those that are not among what is aside.
+
+    In a sample few are drawn of each batch. They are put together until they are as many as a batch holds: scored few at a time,
+    documents would take longer than in the full scan, whose time is told from them.
+    """
+    held: list[Batch] = []
+    documents = bytes_ = 0
+    for read_batch in batches:
+        batch, left = drawn(read_batch, config)
+        batch = replace(batch, aside=(*batch.aside, *left), seen=read_batch.seen)
+        if config.sampling.everything or isinstance(batch.items, list):
+            yield batch
+            continue
+        if held and _kinds(batch) != _kinds(held[0]):
+            yield _together(held)
+            held, documents, bytes_ = [], 0, 0
+        held.append(batch)
+        documents, bytes_ = documents + len(batch), bytes_ + batch.items.nbytes
+        if documents >= config.limits.batch_rows or bytes_ >= config.limits.batch_bytes:
+            yield _together(held)
+            held, documents, bytes_ = [], 0, 0
+    if held:
+        yield _together(held)
+
+
+def _kinds(batch: Batch) -> list[Any]:
+    return [batch.items.type, *((name, column.type) for name, column in batch.columns.items())]
+
+
+def _together(batches: Sequence[Batch]) -> Batch:
+    import pyarrow as pa
+
+    if len(batches) == 1:
+        return batches[0]
+    columns = {name: pa.concat_arrays([one.columns[name] for one in batches]) for name in batches[0].columns}
+    aside = tuple(itertools.chain.from_iterable(one.aside for one in batches))
+    return Batch(
+        pa.concat_arrays([one.items for one in batches]), np.concatenate([one.places for one in batches]), columns,
+        aside, sum(one.seen for one in batches),
+    )  # fmt: skip
 
 
 def drawn(batch: Batch, config: Config) -> tuple[Batch, list[Aside]]:
@@ -136,11 +206,19 @@ def drawn(batch: Batch, config: Config) -> tuple[Batch, list[Aside]]:
     return replace(_those(batch, np.flatnonzero(chosen).tolist()), aside=batch.aside), [left]
 
 
-def done(unit: Unit) -> Done:
-    """The part of a unit that is there."""
-    with open(unit.part, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Done(unit.name, digest, receipt_of(unit.part))
+def found_part(unit: Unit, sha256: str | None = None) -> Done | None:
+    """The part of a unit that is there already; None where there is none, or it is damaged, or has another hash than this.
+
+    Where no hash is known, all of it is read, for its pages have checksums.
+    """
+    try:
+        with open(unit.part, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if sha256 is None:
+            check_pages(unit.part)
+        return Done(unit.name, digest, receipt_of(unit.part)) if sha256 in (None, digest) else None
+    except (OSError, StoreError):
+        return None
 
 
 def set_aside(unit: Unit, reason: str) -> Done:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,36 +23,29 @@ import numpy as np
 
 from remission import __version__
 from remission.clinic.census import timings
+from remission.clinic.census._under_way import Progress, Run
 from remission.clinic.census.grouping import Groups, are_whole, in_order
 from remission.clinic.census.kept import Kept, Source, declared_by_copies, read_kept
 from remission.clinic.census.manifest import ANSWER, NAME, SIGNATURE, Manifest, read_manifest, write_manifest
 from remission.clinic.census.parts import explained, part_path, write_whole
 from remission.clinic.census.process import (
-    Done,
-    Halve,
     Outcome,
-    Plan,
     Task,
-    done,
-    set_aside,
-    stand_in,
     step,
 )
-from remission.clinic.census.receipts import Receipt, Sum, first_examples
+from remission.clinic.census.receipts import Receipt
 from remission.clinic.census.scoring import Scorer, hash_of
-from remission.clinic.census.tally import MOST_STRATA
 from remission.clinic.census.timings import PartTimes, Pass, grouped, keep_timings, timings_in
-from remission.clinic.census.units import FORMAT, Config, Grouper, Unit, size_of_units
+from remission.clinic.census.units import FORMAT, Config, size_of_units
 from remission.corpus._files import is_utf8, shown
-from remission.corpus.spans import SIZE, Found, Span, find, lost_span, stamp_of
-from remission.engines.limits import LATER, Later, Limits, Lost
+from remission.corpus.spans import Found, find, stamp_of
+from remission.engines.limits import Later, Limits, Lost
 from remission.engines.local import supervise
-from remission.errors import DataError, StoreError
+from remission.errors import StoreError
 from remission.numerics.arrays import Words
 
 Outcomes = Iterator[tuple[Task, Outcome | Lost[Task]]]
 Engine = Callable[[Callable[[Task], Outcome], Iterable[Task | Later]], Outcomes]
-Progress = Callable[[float, float], None]  # (bytes of the files done, of how many)
 
 GUARD = Limits(seconds=1800.0, memory=4 << 30)  # of a unit, where nothing is said
 
@@ -67,6 +59,7 @@ class Census:
         manifest: what it is made of.
         receipt: what became of every row.
         found_done: units that were there already.
+        mended: units whose part was there and damaged, and was done anew.
         timed: of parts: bytes, seconds for them (to read and draw), seconds for documents (to score, hash, write).
         passed: how long the pass over copies took, of samples.
     """
@@ -77,6 +70,7 @@ class Census:
     found_done: int
     timed: PartTimes = field(default_factory=dict)
     passed: Pass | None = None
+    mended: int = 0
 
     def table(self) -> dict[str, Any]:
         """As plain values."""
@@ -129,7 +123,8 @@ def run_census(
     total = float(sum(stamp_of(path)[0] for path in found.files))
     config = replace(config, size=_open_folder(folder, config, scorer, size_of_units(total)))
     with _writing(folder):
-        run = _Run(found, config, scorer, folder, progress)
+        before = _before(folder)
+        run = Run(found, config, scorer, folder, progress, {} if before is None else before.parts)
         try:
             for task, outcome in (engine or local_engine())(step, run.tasks()):
                 run.take(task, outcome)
@@ -143,11 +138,19 @@ def run_census(
             parts=dict(sorted(run.done.items())), receipt=receipt,
             order=tuple(in_order(folder, list(run.done), found.files)), unread=unread, marks=scorer.marks,
         )  # fmt: skip
-        groups, passed = _groups(folder, manifest, config)
+        groups, passed = _groups(folder, manifest, config, before)
         manifest = replace(manifest, groups=groups)
         write_manifest(folder, manifest)
         keep_timings(folder, {}, passed)
-    return census_of(folder, manifest, run.found_done)
+    return replace(census_of(folder, manifest, run.found_done), mended=run.mended)
+
+
+def _before(folder: Path) -> Manifest | None:
+    """The manifest that an earlier run left; None: there is none that can be read."""
+    try:
+        return read_manifest(folder)
+    except StoreError:
+        return None
 
 
 def census_of(folder: Path, manifest: Manifest, found_done: int) -> Census:
@@ -157,15 +160,13 @@ def census_of(folder: Path, manifest: Manifest, found_done: int) -> Census:
     return Census(folder, manifest, manifest.receipt, found_done, timed, known.copies)
 
 
-def _groups(folder: Path, manifest: Manifest, config: Config) -> tuple[Groups | None, Pass | None]:
+def _groups(
+    folder: Path, manifest: Manifest, config: Config, before: Manifest | None
+) -> tuple[Groups | None, Pass | None]:
     """Copies and near-duplicates: those found before, where nothing has changed since. What else is said of before goes.
 
     Of a sample, how long they took is told as well.
     """
-    try:
-        before: Manifest | None = read_manifest(folder)
-    except StoreError:
-        before = None
     if before is not None and (before.parts, before.order) == (manifest.parts, manifest.order):
         known = before.groups
         if known is None or are_whole(folder, manifest.order, known):
@@ -213,12 +214,9 @@ def _open_folder(folder: Path, config: Config, scorer: Scorer, size: int) -> int
         "id": hash_of({"config": config.content(), "scorer": scorer.content}),
     }  # fmt: skip
     path = folder / "census.json"
-    if path.is_file():
-        try:
-            there = json.loads(path.read_text(encoding="utf-8"))
-            before = int(there["config"]["size"])
-        except (OSError, ValueError, KeyError, TypeError):
-            raise StoreError(f"'{path}' is damaged. Delete it and run the same command again.") from None
+    there = _settings(path)
+    if there is not None:
+        before = int(there["config"]["size"])
         if there.get("id") != content["id"] or (given is not None and given != before):
             if _cleared(folder, content):
                 return cast(int, config.size)
@@ -232,12 +230,28 @@ def _open_folder(folder: Path, config: Config, scorer: Scorer, size: int) -> int
         return before
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"'{folder}' is a file. Choose another folder with -o.")
-    if folder.exists() and any(one.name != ".lock" for one in folder.iterdir()):
+    ours = path.exists() or (folder / "parts").is_dir()  # damaged: parts are known by their names
+    if folder.exists() and not ours and any(not _of_writing(one.name) for one in folder.iterdir()):
         raise StoreError(f"'{folder}' is not empty and holds no census. Choose another folder with -o.")
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(content, indent=1, sort_keys=True))
     return config.size or size
+
+
+def _settings(path: Path) -> dict[str, Any] | None:
+    """What a census was asked for; None where there is none, or it is damaged."""
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+        int(there["config"]["size"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return cast(dict[str, Any], there)
+
+
+def _of_writing(name: str) -> bool:
+    """Whether it is what a run that was stopped before its first part leaves."""
+    return name == ".lock" or (name.startswith(".") and name.endswith(".aside"))
 
 
 def _cleared(folder: Path, content: Mapping[str, Any]) -> bool:
@@ -273,130 +287,3 @@ def _writing(folder: Path) -> Iterator[None]:
 def _sweep(folder: Path) -> None:
     for path in folder.rglob(".*.aside"):
         path.unlink(missing_ok=True)
-
-
-@dataclass
-class _Run:
-    """Which tasks there are, in an order that depends on the files alone, and what has come of them."""
-
-    found: Found
-    config: Config
-    scorer: Scorer
-    folder: Path
-    progress: Progress | None
-    done: dict[str, str] = field(default_factory=dict)  # part -> SHA-256
-    found_done: int = 0
-    timed: dict[str, tuple[float, float, float]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._ready: deque[Task] = deque()
-        self._spans: dict[str, tuple[Span, ...]] = {}  # of files that were looked at
-        self._grouped = 0  # so many files have gone into units
-        self._size = self.config.size or SIZE
-        self._grouper = Grouper(self._size)
-        self._under_way = 0
-        self._sum = Sum()
-        self._sum.add(_refused(self.found))
-        self._why: dict[str, str] = {}  # units ended their workers
-        self._total = float(sum(stamp_of(path)[0] for path in self.found.files))
-        self._bytes = 0.0
-
-    def tasks(self) -> Iterator[Task | Later]:
-        """Units before files that are still to be looked at, so that scoring begins at once."""
-        plans = (Plan(path, self.scorer.takes, self._size) for path in self.found.files)
-        while True:
-            task = self._ready.popleft() if self._ready else next(plans, None)
-            if task is not None:
-                self._under_way += 1
-                yield task
-            elif self._under_way:
-                yield LATER
-            else:
-                return
-
-    def take(self, task: Task, outcome: Outcome | Lost[Task]) -> None:
-        """What came of a task."""
-        self._under_way -= 1
-        if isinstance(task, Plan):
-            spans = (lost_span(task.path),) if isinstance(outcome, Lost) else outcome
-            self._spans[task.path] = cast(tuple[Span, ...], spans)  # what a Plan comes to, see process.step
-            self._group()
-        elif isinstance(task, Halve):
-            halves: Any = () if isinstance(outcome, Lost) else outcome
-            self._in_place_of(task.unit, halves)
-        elif isinstance(outcome, Lost):
-            self._ready.appendleft(Halve(task))
-            self._why[task.name] = outcome.said
-        else:
-            self._finish(task, cast(Done, outcome))
-
-    def _group(self) -> None:
-        """Make units of the spans of files, as far as all files before them have been looked at."""
-        files = self.found.files
-        while self._grouped < len(files) and files[self._grouped] in self._spans:
-            for spans in self._grouper.add(self._spans[files[self._grouped]]):
-                self._offer(self._unit(spans))
-            self._grouped += 1
-        if self._grouped == len(files):
-            for spans in self._grouper.rest():
-                self._offer(self._unit(spans))
-
-    def _unit(self, spans: tuple[Span, ...]) -> Unit:
-        return Unit(spans, self.config, self.scorer, str(self.folder.resolve()))
-
-    def _offer(self, unit: Unit) -> None:
-        """A unit is ready to be done, or is done already."""
-        if not unit.part.exists():
-            self._ready.append(unit)
-            return
-        there = done(unit)
-        if there.receipt.split:
-            self._ready.append(Halve(unit))  # its halves may be there in part
-            return
-        self.found_done += 1
-        self._finish(unit, there)
-
-    def _in_place_of(self, unit: Unit, halves: tuple[Unit, ...]) -> None:
-        """A unit ended its workers: two halves are done instead, or it is set aside when it cannot be cut."""
-        if halves:
-            self._add(done(unit) if unit.part.exists() else stand_in(unit, halves))
-            for half in halves:
-                self._offer(half)
-            return
-        why = self._why.get(unit.name, "its workers died")
-        self._finish(unit, set_aside(unit, f"it cannot be processed: {why}"))
-
-    def _finish(self, unit: Unit, outcome: Done) -> None:
-        self._add(outcome)
-        if len(self._sum.strata) > MOST_STRATA:
-            raise DataError(f"by: there are more than {MOST_STRATA:,} strata. Name columns with fewer values.")
-        self._bytes += unit.size
-        if outcome.seconds is not None:
-            self.timed[unit.name] = (float(unit.size), *outcome.seconds)
-        if self.progress is not None:
-            self.progress(min(self._bytes, self._total), self._total)
-
-    def _add(self, outcome: Done) -> None:
-        if outcome.name not in self.done:
-            self.done[outcome.name] = outcome.sha256
-            self._sum.add(outcome.receipt)
-
-    def receipt(self) -> Receipt:
-        """What became of all rows, and of the files that were not even looked at."""
-        return self._sum.receipt()
-
-    def inputs(self) -> dict[str, tuple[str, int]]:
-        """Hash and size of every file."""
-        found = {}
-        for path in self.found.files:
-            if path not in self._spans:
-                raise DataError(f"'{path}' was not looked at. Run the command again.")
-            found[path] = (self._spans[path][0].sha256, self._spans[path][0].stamp[0])
-        return found
-
-
-def _refused(found: Found) -> Receipt:
-    """Files that were not even looked at."""
-    shown = [{"file": f, "place": None, "rows": 1, "reason": reason} for f, reason in found.refused]
-    counts = Counter(reason for _, reason in found.refused)
-    return Receipt(seen=len(shown), quarantined=counts, examples=first_examples(shown))
