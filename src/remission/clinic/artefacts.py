@@ -8,9 +8,11 @@ _NAMED = 5  # features that are named
 
 
 def artefacts_told(calibrated: Calibrated) -> tuple[str, ...]:
-    """A warning for the fit and one for the calibration, where ``allow_artefacts`` let a trivial feature pass; else nothing."""
+    """A warning for the fit and one for the calibration, where ``allow_artefacts`` let trivial features pass; one for the same ones."""
     made = (("fitted to", calibrated.fitted.facts), ("calibrated on", calibrated.facts))
     found = [(how, list(map(str, facts.get("allowed_artefacts", ())))) for how, facts in made]
+    if found[0][1] == found[1][1]:
+        found = [("fitted to and calibrated on", found[0][1])]
     return tuple(_told(how, names) for how, names in found if names)
 
 

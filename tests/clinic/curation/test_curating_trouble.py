@@ -181,7 +181,7 @@ def test_a_folder_of_a_run_that_had_not_begun_is_taken(place: Path, tmp_path: Pa
 def test_a_damaged_file_is_named(place: Path, tmp_path: Path) -> None:
     curate(place / "census", tmp_path / "out", WISH, inline)
     (tmp_path / "out" / "kept" / "000000.parquet").write_bytes(b"PAR1")
-    with pytest.raises(StoreError, match=r"000000\.parquet' is damaged.*Delete it"):
+    with pytest.raises(StoreError, match=r"000000\.parquet' was changed.*Delete it"):
         curate(place / "census", tmp_path / "out", WISH, inline)
     (tmp_path / "out" / "kept" / "000000.parquet").unlink()
     curate(place / "census", tmp_path / "out", WISH, inline)

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -153,10 +154,7 @@ def test_artefacts_that_were_allowed_are_told_with_every_share(
     corpus = written(tmp_path / "in", documents(120, 40))
     capsys.readouterr()
     command_line(["prevalence", str(corpus), "--detector", str(tmp_path / "cal"), "--json"])
-    words = (
-        "was fitted to examples that trivial features tell apart",
-        "was calibrated on examples that trivial features",
-    )
+    words = ("was fitted to", "calibrated on examples that trivial features tell apart", "'newlines'")
     answer = json.loads(capsys.readouterr().out)
     assert all(any(word in line for line in answer["warnings"]) for word in words)
     finding = census(tmp_path / "cal", corpus, tmp_path / "census")
@@ -165,6 +163,33 @@ def test_artefacts_that_were_allowed_are_told_with_every_share(
     assert all(any(word in line for line in found.warnings) for word in words)
     limits = (tmp_path / "out" / "README.md").read_text().split("## Limitations")[1]
     assert all(word in limits for word in words)
+
+
+@pytest.mark.parametrize(
+    ("fitted", "calibrated", "told"),
+    [((), (), []), (("a",), (), ["was fitted to examples"]), ((), ("a",), ["was calibrated on examples"]),
+     (("a",), ("a",), ["was fitted to and calibrated on"]), (("a",), ("b",), ["('a')", "('b')"]), (tuple("abcdefg"), (), ["'e' and 2 more"])],
+)  # fmt: skip
+def test_each_set_of_artefacts_is_told_once(fitted: Any, calibrated: Any, told: list[str]) -> None:
+    facts: Any = [{"allowed_artefacts": list(one)} if one else {} for one in (fitted, calibrated)]
+    lines = artefacts_told(SimpleNamespace(fitted=SimpleNamespace(facts=facts[0]), facts=facts[1]))  # type: ignore[arg-type]
+    assert len(lines) == len(told)
+    assert all(word in line for word, line in zip(told, lines, strict=True))
+
+
+def test_a_training_set_that_was_changed_is_not_given_a_new_list(place: Path, tmp_path: Path) -> None:
+    """The same command again does not vouch for what others wrote."""
+    out = tmp_path / "out"
+    shutil.copytree(place / "whole", out)
+    path = out / "kept" / "000001.parquet"
+    table = pq.read_table(path)
+    texts = pa.array(["forged"] * table.num_rows, pa.large_string())
+    pq.write_table(table.set_column(0, "text", texts).replace_schema_metadata(pq.read_metadata(path).metadata), path)
+    with pytest.raises(StoreError, match=r"000001.parquet' was changed .* Delete it"):
+        curate(place / "census", out, Wish("exclude", generations=1), inline)
+    path.unlink()
+    curate(place / "census", out, Wish("exclude", generations=1), inline)
+    assert path.read_bytes() == (place / "whole" / "kept" / "000001.parquet").read_bytes()
 
 
 def test_without_artefacts_nobody_is_warned(place: Path) -> None:

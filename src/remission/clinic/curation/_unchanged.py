@@ -7,8 +7,34 @@ from pathlib import Path
 from remission.clinic.census.grouping import are_whole
 from remission.clinic.census.manifest import read_manifest
 from remission.clinic.census.parts import part_path
+from remission.clinic.curation._card_files import FOLDERS, LIST, Hashed, listed
 from remission.corpus.spans import sha256_of
-from remission.errors import StoreError
+from remission.errors import DataError, StoreError
+
+
+def check_sorted(folder: Path) -> None:
+    """See that files of a curation that goes on, or is made again, are those in its list, where it has one; gone ones are made anew.
+
+    Raises:
+        StoreError: one was changed: it would be given a new hash, and pass for what was sorted.
+    """
+    if not (folder / LIST).is_file():
+        return
+    try:
+        names = listed(folder)
+        changed = [
+            path
+            for name in FOLDERS
+            for path in sorted((folder / name).glob("*.parquet"))
+            if names.get(f"{name}/{path.name}") not in (None, Hashed.of(folder, path).sha256)
+        ]
+    except DataError as error:
+        raise StoreError(f"{error} Delete '{folder / LIST}' and run the same command again.") from None
+    if changed:
+        raise StoreError(
+            f"'{changed[0]}' was changed after it was written: it has another hash than in {LIST}. Delete it and run the same command "
+            "again, which makes it anew."
+        )
 
 
 def check_unchanged(folder: Path) -> None:

@@ -24,7 +24,7 @@ from remission.clinic.curation import counting
 from remission.clinic.curation._ahead import Progress, ahead
 from remission.clinic.curation._folder import check_free, writing
 from remission.clinic.curation._telling import RECORD, Curation, facts_of, read_record, record, seal
-from remission.clinic.curation._unchanged import check_unchanged
+from remission.clinic.curation._unchanged import check_sorted, check_unchanged
 from remission.clinic.curation.capping import cap
 from remission.clinic.curation.card import write_card
 from remission.clinic.curation.counting import Counted
@@ -94,6 +94,7 @@ def curate(
     deciding = Deciding(rules, finding.kept.marking, wish.unjudged == "keep", identity, columns)
     with writing(folder):
         _open(folder, deciding, wish)
+        check_sorted(folder)
         tell(folder, deciding, counted.source)
         done = _sort(finding, counted.source, deciding.id, folder, engine or local(), progress)
         forget(folder)
