@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from remission.cli import _census as show
 from remission.cli import _run as command_line
 from remission.clinic.census.manifest import verify
+from remission.estimate import Estimate
 from tests.calibration.own import texts
 from tests.test_cli_detect import OWN, rows, said
 
@@ -146,6 +149,10 @@ def test_bad_sums_are_named(folder: Path, tmp_path: Path, capsys: pytest.Capture
     assert "line 1 is no line of sha256sum" in capsys.readouterr().err
 
 
+def estimate(told: dict[str, Any]) -> Estimate:
+    return Estimate(told["value"], told["low"], told["high"], 0.95, "parts", 2)
+
+
 def test_a_sample_says_what_it_costs(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +184,17 @@ def test_a_sample_says_what_it_costs(
     assert "of one process, which holds about 25" in out
     assert "both would cost " in out
     assert " at 3 an hour" in out
+    assert cost["scored"] == account["kept"] > 300
+    assert f"full scan: about {show._time(estimate(cost['hours']), 'worker-')}" in out
+    assert f"by {cost['parts']} parts and {cost['scored']} documents\n" in out
+    few = ["--sample", "20%", "--price", "3"]
+    assert command_line(call(folder, tmp_path / "few", *few, "--json")) == 0
+    cost = said(capsys)["sample"]["cost"]
+    assert command_line(call(folder, tmp_path / "few", *few)) == 0
+    out = capsys.readouterr().out
+    told = f"full scan: at most {show._most(estimate(cost['hours']), 'worker-')} on workers like these; by "
+    assert f"{told}{cost['parts']} parts and {cost['scored']} documents alone\n" in out
+    assert f"both would cost at most {show._amount(cost['money']['high'])} at 3 an hour\n" in out
     assert command_line(call(folder, tmp_path / "files", "--files", "50%")) == 0
     out, err = capsys.readouterr()
     assert "from 1 file (of 2; the others are not drawn)" in out

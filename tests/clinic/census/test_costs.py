@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from remission.clinic.census import timings
+from remission.clinic.census import process, timings, units
 from remission.clinic.census.costs import full_scan, pass_over
 from remission.clinic.census.grouping import group, times_read
 from remission.clinic.census.parts import part_path, receipt_of
 from remission.clinic.census.running import Census, run_census
 from remission.clinic.census.sampling import Sampling
+from remission.clinic.census.scoring import FunctionScorer
 from remission.clinic.census.timings import Pass, Timings, pace, timings_in
 from remission.clinic.census.units import Config
+from remission.corpus.spans import spans_of
+from remission.corpus.streaming import Limits, read
 from remission.estimate import Estimate
 from tests.clinic.census.scorers import LENGTHS
 from tests.clinic.census.test_census import inline
@@ -45,7 +48,7 @@ def timed(census: Census, noise: Any = None) -> Census:
         factor = 1.0 if rng is None else float(rng.lognormal(-0.02, 0.2))
         kept = receipt_of(part_path(census.folder, name)).kept
         found[name] = (size, factor * BYTE * size, factor * DOCUMENT * kept)
-    return replace(census, timed=found, passed=None)
+    return replace(census, timed=found, passed=None, started=0.0)
 
 
 def total(tmp_path: Path) -> int:
@@ -183,3 +186,72 @@ def test_times_are_kept_for_the_next_run(tmp_path: Path) -> None:
     (first.folder / "timings.json").write_text("[broken")
     assert timings_in(first.folder) == Timings()
     assert census_of(tmp_path, Sampling(0.5), 240, 6).timed == {}
+
+
+class Clock:
+    """Time that passes by what is scored alone: 100 s for the first call, 5 s for each, 1 s for each document."""
+
+    def __init__(self) -> None:
+        self.now, self.sizes = 0.0, list[int]()
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def score(self, items: Any) -> Any:
+        self.now += (0 if self.sizes else 100) + 5 + len(items)
+        self.sizes.append(len(items))
+        return np.ones(len(items))
+
+
+def clocked(folder: Path, output: Path, sampling: Sampling, monkeypatch: pytest.MonkeyPatch) -> tuple[Census, Clock]:
+    clock = Clock()
+    monkeypatch.setattr(process, "time", clock)
+    monkeypatch.setattr(process, "_WARM", set())
+    config = Config(size=1 << 20, limits=Limits(batch_rows=100), sampling=sampling, copies="exact")
+    return run_census([folder], FunctionScorer(clock.score, "clocked"), output, config, inline), clock
+
+
+def test_what_is_done_once_is_not_multiplied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(8):
+        jsonl(tmp_path / "in" / f"{number}.jsonl", rows(500, 500 * number))
+    monkeypatch.setattr(units, "SMALL", 1 << 20)  # a unit for each file
+    _, clock = clocked(tmp_path / "in", tmp_path / "all", Sampling(), monkeypatch)
+    truth = clock.now
+    assert truth == 100 + 5 * 40 + 4000
+    sample, clock = clocked(tmp_path / "in", tmp_path / "sample", Sampling(0.3, seed=1), monkeypatch)
+    assert clock.sizes[0] == 1  # to begin with
+    assert len(clock.sizes) - 1 <= 20  # and not 40: of a batch of 100 30 are drawn, which are put together
+    cost = full_scan(sample)
+    assert cost is not None
+    assert sample.started == 106
+    pace_ = (3600 * cost.hours.value - sample.started) / cost.documents.value
+    assert pace_ == pytest.approx((truth - 100) / 4000, rel=0.03)
+    assert cost.hours.low * 3600 <= truth <= cost.hours.high * 3600
+    assert (cost.scored, cost.is_known) == (sample.receipt.kept, True)
+    few, _ = clocked(tmp_path / "in", tmp_path / "few", Sampling(0.01), monkeypatch)
+    cost = full_scan(few)
+    assert cost is not None
+    assert not cost.is_known
+    assert cost.table()["scored"] == few.receipt.kept < 300
+    assert cost.hours.high * 3600 > truth
+
+
+def test_batches_put_together_lose_nothing(tmp_path: Path) -> None:
+    content = [{"id": f"d{n}", "text": "" if n % 7 == 0 else f"text {n}"} for n in range(900)]
+    path = jsonl(tmp_path / "a.jsonl", content)
+    (span,) = spans_of(str(path))
+    for sampling in (Sampling(), Sampling(0.3), Sampling(0.001)):
+        config = Config(limits=Limits(batch_rows=50), sampling=sampling)
+        batches = [*process.filled(read(span, config.reading, config.limits), config)]
+        assert sum(batch.seen for batch in batches) == 900
+        assert sum(len(batch) + sum(one.rows for one in batch.aside) for batch in batches) == 900
+        apart = [process.drawn(batch, config)[0] for batch in read(span, config.reading, config.limits)]
+        for name in ("items", "id"):
+            each = [
+                [v for batch in some for v in (batch.items if name == "items" else batch.columns[name]).to_pylist()]
+                for some in (batches, apart)
+            ]
+            assert each[0] == each[1]
+        assert [p for b in batches for p in b.places.tolist()] == [p for b in apart for p in b.places.tolist()]
+        assert all(len(batch) >= 50 for batch in batches[:-1]) or sampling.everything

@@ -30,7 +30,7 @@ class Run:
         known: SHA-256 of parts by name of their unit, where a manifest says what they must be.
         done: those that are done now.
         found_done: how many were there already; mended: were there and damaged, and are done anew.
-        timed: bytes and seconds of those that were done now.
+        timed: bytes and seconds of those that were done now; started: seconds it took the slowest worker to begin.
     """
 
     found: Found
@@ -43,6 +43,7 @@ class Run:
     found_done: int = 0
     mended: int = 0
     timed: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    started: float = 0.0
 
     def __post_init__(self) -> None:
         self._ready: deque[Task] = deque()
@@ -133,6 +134,7 @@ class Run:
         self._bytes += unit.size
         if outcome.seconds is not None:
             self.timed[unit.name] = (float(unit.size), *outcome.seconds)
+            self.started = max(self.started, outcome.started)
         if self.progress is not None:
             self.progress(min(self._bytes, self._total), self._total)
 

@@ -23,7 +23,8 @@ class Cost:
     """Of looking at every document, in hours of one worker like those of this run.
 
     Attributes:
-        hours: to read, score and write, shared by all workers; with an interval from the differences between parts.
+        hours: to read, score and write, shared by all workers, and for one to begin; with an interval from the differences between
+            parts.
         copies: hours of the pass over copies, which comes after and is one process, so that they pass on the clock as well; None:
             there is none, or it was not timed.
         documents: of the corpus, copies included.
@@ -94,6 +95,7 @@ def full_scan(census: Census, price: float | None = None, level: float = 0.95) -
     read = float(sum(size for _, size in manifest.inputs.values()))
     total = read + float(sum(size for _, size in manifest.unread))
     hours, documents = _of_everything(np.array(rows), total, level)
+    hours = _scaled(hours, 1.0, census.started / 3600, hours.method)
     copies = memory = None
     if manifest.groups is not None:
         memory = _scaled(documents, BYTES, BYTES_LEAST, "measured")

@@ -62,12 +62,14 @@ class Done:
         receipt: what became of the rows.
         seconds: it took for bytes (to read, check and draw) and for documents (to score, hash and write). None: it was there
             already.
+        started: seconds that what is done once in a process took before that; of samples.
     """
 
     name: str
     sha256: str
     receipt: Receipt
     seconds: tuple[float, float] | None = field(default=None, compare=False)
+    started: float = field(default=0.0, compare=False)
 
 
 Task = Plan | Unit | Halve
@@ -100,6 +102,7 @@ def process(unit: Unit) -> Done:
     there = found_part(unit)
     if there is not None:
         return there
+    before = time.perf_counter()
     _warm_up(unit)
     tally, began, scoring = Tally(), time.perf_counter(), 0.0
     with PartWriter(unit.part) as writer:
@@ -124,7 +127,7 @@ def process(unit: Unit) -> Done:
         scoring += time.perf_counter() - asked
         receipt = tally.receipt(writer.sha256).check(f"unit {unit.name}")
         sha256 = writer.finish(receipt, unit.spans)
-    return Done(unit.name, sha256, receipt, (time.perf_counter() - began - scoring, scoring))
+    return Done(unit.name, sha256, receipt, (time.perf_counter() - began - scoring, scoring), began - before)
 
 
 def _warm_up(unit: Unit) -> None:

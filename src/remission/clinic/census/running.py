@@ -59,6 +59,7 @@ class Census:
         manifest: what it is made of.
         receipt: what became of every row.
         found_done: units that were there already.
+        started: seconds that a worker took to begin, of samples.
         mended: units whose part was there and damaged, and was done anew.
         timed: of parts: bytes, seconds for them (to read and draw), seconds for documents (to score, hash, write).
         passed: how long the pass over copies took, of samples.
@@ -70,6 +71,7 @@ class Census:
     found_done: int
     timed: PartTimes = field(default_factory=dict)
     passed: Pass | None = None
+    started: float = 0.0
     mended: int = 0
 
     def table(self) -> dict[str, Any]:
@@ -129,7 +131,7 @@ def run_census(
             for task, outcome in (engine or local_engine())(step, run.tasks()):
                 run.take(task, outcome)
         finally:
-            keep_timings(folder, run.timed)
+            keep_timings(folder, run.timed, started=run.started)
         _sweep(folder)  # what killed workers left half-written
         receipt = run.receipt().check("the census")
         manifest = Manifest(
@@ -157,7 +159,7 @@ def census_of(folder: Path, manifest: Manifest, found_done: int) -> Census:
     """A finished census with what is known of its times."""
     known = timings_in(folder)
     timed = {name: row for name, row in known.parts.items() if name in manifest.parts}
-    return Census(folder, manifest, manifest.receipt, found_done, timed, known.copies)
+    return Census(folder, manifest, manifest.receipt, found_done, timed, known.copies, known.started)
 
 
 def _groups(

@@ -57,10 +57,12 @@ class Timings:
     Attributes:
         parts: by name: bytes, seconds for them (to read and draw), seconds for documents (to score, hash, write).
         copies: of samples; None: not known.
+        started: seconds that a worker took to begin (to load models and compiled code), of samples.
     """
 
     parts: PartTimes = field(default_factory=dict)
     copies: Pass | None = None
+    started: float = 0.0
 
 
 def timings_in(folder: Path) -> Timings:
@@ -68,17 +70,18 @@ def timings_in(folder: Path) -> Timings:
     try:
         told = json.loads((folder / NAME).read_text(encoding="utf-8"))
         parts = {str(name): (float(a), float(b), float(c)) for name, (a, b, c) in told["parts"].items()}
-        return Timings(parts, None if told["copies"] is None else Pass(**told["copies"]))
+        return Timings(parts, None if told["copies"] is None else Pass(**told["copies"]), float(told["started"]))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return Timings()
 
 
-def keep_timings(folder: Path, parts: PartTimes, copies: Pass | None = None) -> Timings:
+def keep_timings(folder: Path, parts: PartTimes, copies: Pass | None = None, started: float = 0.0) -> Timings:
     """Add timings to those of runs before; all of them."""
     before = timings_in(folder)
-    every = Timings({**before.parts, **parts}, copies or before.copies)
+    every = Timings({**before.parts, **parts}, copies or before.copies, started or before.started)
     if every != before:
-        told = {"parts": every.parts, "copies": None if every.copies is None else every.copies.table()}
+        pass_ = None if every.copies is None else every.copies.table()
+        told = {"parts": every.parts, "copies": pass_, "started": every.started}
         with contextlib.suppress(OSError, StoreError):  # a full disk has said so elsewhere
             write_whole(folder / NAME, json.dumps(told, sort_keys=True))
     return every
