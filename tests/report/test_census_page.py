@@ -266,6 +266,14 @@ def test_a_sample_tells_its_rates_and_what_all_would_take() -> None:
     )
     document["sample"]["cost"] |= {"memory": None, "price": None, "money": None}
     assert "from 13 parts). Give --price to see" in page_of(document)
+    document["sample"] = sampled()
+    document["sample"]["cost"] |= {"is_known": False, "scored": 39}
+    text = page_of(document)
+    assert (
+        "A full scan takes at most 46.8 hours of one worker like those of this run (upper end of the 95 % interval from 13 parts; 39 scored documents"
+        in text
+    )
+    assert "Together that costs at most 82.80 at 1.6 an hour." in text
     document["sample"] = sampled(cost=False)
     assert "is not estimated, because fewer than two parts" in page_of(document)
     assert "The sample" not in page_of(of_sources())

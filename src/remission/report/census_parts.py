@@ -274,8 +274,15 @@ def _drawn(found: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 def _cost(cost: Mapping[str, Any] | None) -> str:
     if cost is None:
         return "What a full scan takes is not estimated, because fewer than two parts were made in the last run."
-    hours, then = Interval.of(cost["hours"]), cost["copies"]
-    told = f"A full scan takes about {_time(hours, ' of one worker like those of this run')[:-1]}; {100 * cost['hours']['level']:g} % interval from {many(cost['parts'], 'part')})"
+    hours, then, of = Interval.of(cost["hours"]), cost["copies"], " of one worker like those of this run"
+    level, known = (
+        f"{100 * cost['hours']['level']:g} % interval from {many(cost['parts'], 'part')}",
+        cost.get("is_known", True),
+    )
+    told = f"A full scan takes about {_time(hours, of)[:-1]}; {level})"
+    if not known:
+        most = _time(Interval(hours.high, hours.high, hours.high), of).partition(" (")[0]
+        told = f"A full scan takes at most {most} (upper end of the {level}; {many(cost['scored'], 'scored document')} are too few for more)"
     if cost["memory"] is not None:
         memory = Interval.of(cost["memory"])
         time = "a time that is not known from this run"
@@ -293,7 +300,12 @@ def _cost(cost: Mapping[str, Any] | None) -> str:
         if cost["memory"] is None
         else "Without that pass it costs"
     )
-    return f"{told}. {both} about {_money(money.value)} ({_money(money.low)} to {_money(money.high)}) at {cost['price']:g} an hour."
+    amount = (
+        f"about {_money(money.value)} ({_money(money.low)} to {_money(money.high)})"
+        if known
+        else f"at most {_money(money.high)}"
+    )
+    return f"{told}. {both} {amount} at {cost['price']:g} an hour."
 
 
 def _time(hours: Interval, of: str = "") -> str:

@@ -62,6 +62,7 @@ class Cost:
             "price": self.price,
             "parts": self.parts,
             "scored": self.scored,
+            "is_known": self.is_known,
             "money": self.money,
         }
         for name in ("copies", "documents", "memory"):
