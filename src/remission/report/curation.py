@@ -199,7 +199,7 @@ def _again(document: Mapping[str, Any]) -> Section:
         "kept/ holds the documents with a weight each, dropped/ the others with the reason, curation.json all of this page and the "
         "rules for programs, README.md and croissant.json the data card, SHA256SUMS the hash of every file."
     )
-    names = ("folder", "policy", "fdr", "cap", "unjudged", "census", "id", "version")
+    names = ("folder", "policy", "fdr", "cap", "unjudged", "columns", "census", "id", "version")
     used = {"fdr": "exclude", "cap": "cap"}
     lines = tuple(
         (name, str(document[name]))
