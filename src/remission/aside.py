@@ -26,8 +26,8 @@ def written(path: Path, *, mode: int = 0o666, sync: bool = True) -> Iterator[Pat
     """
     beside = path.with_name(f".{path.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}.aside")
     path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
     try:
+        os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
         yield beside
         if sync:
             with open(beside, "rb+") as file:

@@ -112,9 +112,16 @@ class Run:
                 raise StoreError(
                     f"Another process is writing to '{self.folder}'. Wait for it, or choose another -o."
                 ) from None
-            for path in self.folder.rglob("*.aside"):
-                path.unlink()
-            yield
+            self._sweep()
+            try:
+                yield
+            finally:
+                self._sweep()  # what workers had begun when they were ended
+
+    def _sweep(self) -> None:
+        """Remove half-written files; only who holds the folder may."""
+        for path in self.folder.rglob("*.aside"):
+            path.unlink(missing_ok=True)
 
     def missing(self, point: int) -> list[int]:
         """Replicates of a grid point that no finished part holds."""
