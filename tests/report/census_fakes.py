@@ -66,10 +66,10 @@ def answer(strata: list[dict[str, Any]], by: tuple[str, ...] = (), **more: Any) 
 
 def sampled(cost: bool = True) -> dict[str, Any]:
     """What ``sample`` holds."""
-    hours = {"value": 41.5, "low": 36.25, "high": 46.75, "level": LEVEL, "method": "parts", "n": 13}
-    copies = {"value": 2.5, "low": 2.25, "high": 5.0, "level": LEVEL, "method": "pass", "n": 5003}
+    hours: dict[str, Any] = {"value": 41.5, "low": 36.25, "high": 46.75, "level": LEVEL, "method": "parts", "n": 13}
+    copies: dict[str, Any] = {"value": 2.5, "low": 2.25, "high": 5.0, "level": LEVEL, "method": "pass", "n": 5003}
     memory = {"value": 2.5e9, "low": 2.25e9, "high": 2.75e9, "level": LEVEL, "method": "measured", "n": 13}
-    money = {name: 1.6 * (hours[name] + copies[name]) for name in ("value", "low", "high")}  # type: ignore[operator]
+    money = {name: 1.6 * (hours[name] + copies[name]) for name in ("value", "low", "high")}
     more = {"copies": copies, "memory": memory, "documents": None}
     return {
         "rate": 0.01, "strata": [["source=forum", 0.2]], "files": 0.5, "seed": 3,

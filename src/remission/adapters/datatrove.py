@@ -20,7 +20,7 @@ except ModuleNotFoundError as _missing:
 SYNTHETIC, HUMAN, UNDECIDED = "synthetic", "not flagged", "undecided"
 
 
-class SyntheticFilter(BaseFilter):  # type: ignore[misc]  # datatrove has no types; object where it is missing
+class SyntheticFilter(BaseFilter):  # type: ignore[misc]  # datatrove ships no types (no py.typed): its class is Any
     """Drops documents that a calibrated detector calls synthetic, and writes down what it says of all.
 
     ``metadata`` gets, with ``prefix`` before each name: ``score`` and ``p`` (NaN where there is none), ``verdict`` (``synthetic``,

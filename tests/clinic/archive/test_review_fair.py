@@ -80,7 +80,8 @@ def covered(queues: int, turns: int, spread: float = 1.0, known: bool = True, se
 
 
 def gathered_of(events: list[dict[str, Any]]) -> _Gathered:
-    return _Gathered(SimpleNamespace(log=SimpleNamespace(erased={}, entries=lambda: enumerate(events))))  # type: ignore[arg-type]
+    archive: Any = SimpleNamespace(log=SimpleNamespace(erased={}, entries=lambda: enumerate(events)))
+    return _Gathered(archive)
 
 
 @pytest.mark.parametrize("queues", [1, 3, 5])

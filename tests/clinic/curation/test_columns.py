@@ -274,6 +274,7 @@ def test_names_are_checked_before_anything_is_written(
     assert "'meta'" in capsys.readouterr().err
     assert command_line([*call, "--columns", ","]) == 2
     assert not (tmp_path / "out").exists()
+    wrong: Any
     for wrong in ("some", (), ("",), (1,)):
         with pytest.raises(SpecError, match=r"[Cc]olumns"):
-            Wish("exclude", columns=wrong)  # type: ignore[arg-type]
+            Wish("exclude", columns=wrong)

@@ -15,6 +15,7 @@ from remission.cli.curate import show
 from remission.clinic.census.kept import ARCHIVED, DECLARED, Tallies
 from remission.clinic.curation.curating import Wish, curate
 from remission.clinic.curation.whole import of_all, share_of
+from remission.clinic.curation.wishing import Policy
 from remission.estimate import Estimate
 from remission.report.curation import build
 from remission.report.page import render
@@ -79,7 +80,8 @@ def test_what_the_first_copy_declares_is_known_of_the_others(place: Path, tmp_pa
     answers = []
     for name, files in (("one", {"a": said, "b": plain}), ("two", {"a": plain, "b": said})):
         found = census(place / "cal", written(tmp_path / f"in-{name}", **files), tmp_path / name)
-        answers.append({one.stratum: one.n_declared for one in found.answer.rows})  # type: ignore[attr-defined]
+        answer: Any = found.answer
+        answers.append({one.stratum: one.n_declared for one in answer.rows})
     assert answers[0] == answers[1] == {"all": 100, "source=a": 100, "source=b": 100}
 
 
@@ -87,8 +89,9 @@ def test_a_corpus_whose_documents_are_all_known_is_sorted_without_scores(place: 
     rows = [row(f"said-{k}", text, "a", generator="gpt-x") for k, text in enumerate(texts(50, 38, 0.1))]
     rows += [row(f"short-{k}", f"Too short {k}.", "a") for k in range(5)]
     census(place / "cal", written(tmp_path / "in", a=rows), tmp_path / "census")
-    for policy in ("exclude", "weigh", "cap"):
-        curated = curate(tmp_path / "census", tmp_path / policy, Wish(policy, generations=1), inline)  # type: ignore[arg-type]
+    policies: tuple[Policy, ...] = ("exclude", "weigh", "cap")
+    for policy in policies:
+        curated = curate(tmp_path / "census", tmp_path / policy, Wish(policy, generations=1), inline)
         assert (curated.counts["kept"], curated.counts["dropped"]) == (5, 50)
         assert curated.document()["strata"][0]["documents"] == 0
         assert "nothing is decided by scores" in curated.rules.notes[0]

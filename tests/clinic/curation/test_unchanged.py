@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -50,8 +51,9 @@ def test_a_part_that_was_changed_after_the_census_is_refused(place: Path, tmp_pa
     shutil.copytree(place / "census", folder)
     path = part_path(folder, read_manifest(folder).order[0])
     whole = path.read_bytes()
-    for spoil in (innocent, lambda path: path.write_bytes(whole[:-20]), Path.unlink):
-        spoil(path)  # type: ignore[operator]
+    ways: tuple[Callable[[Path], object], ...] = (innocent, lambda path: path.write_bytes(whole[:-20]), Path.unlink)
+    for spoil in ways:
+        spoil(path)
         with pytest.raises(StoreError, match="Delete it and run the same `remission census` again") as caught:
             curate(folder, tmp_path / "out", Wish("exclude", generations=1), inline)
         assert str(path) in str(caught.value)
@@ -172,7 +174,8 @@ def test_artefacts_that_were_allowed_are_told_with_every_share(
 )  # fmt: skip
 def test_each_set_of_artefacts_is_told_once(fitted: Any, calibrated: Any, told: list[str]) -> None:
     facts: Any = [{"allowed_artefacts": list(one)} if one else {} for one in (fitted, calibrated)]
-    lines = artefacts_told(SimpleNamespace(fitted=SimpleNamespace(facts=facts[0]), facts=facts[1]))  # type: ignore[arg-type]
+    detector: Any = SimpleNamespace(fitted=SimpleNamespace(facts=facts[0]), facts=facts[1])
+    lines = artefacts_told(detector)
     assert len(lines) == len(told)
     assert all(word in line for word, line in zip(told, lines, strict=True))
 
@@ -215,7 +218,7 @@ def test_what_verify_and_curation_need_is_said(place: Path, capsys: pytest.Captu
         ({"cap": -3.0}, "Got -3. Try"), ({"fdr": 500.0}, "Got 500. Try"),
     ],
 )  # fmt: skip
-def test_per_cent_is_told_from_a_share(asked: dict[str, float], told: str) -> None:
+def test_per_cent_is_told_from_a_share(asked: dict[str, Any], told: str) -> None:
     with pytest.raises(SpecError) as caught:
-        Wish("cap", **asked)  # type: ignore[arg-type]
+        Wish("cap", **asked)
     assert told in str(caught.value)

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from remission.clinic.census.parts import BAND_NAMES, explained, part_path, read_rows, sync_folder
+from remission.aside import sync_folder
+from remission.clinic.census.parts import BAND_NAMES, explained, part_path, read_rows
 from remission.clinic.census.tally import KEPT
 from remission.errors import StoreError
 from remission.numerics.arrays import Array, Integers, Words

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from remission.aside import sync_folder, written
 from remission.clinic.census.fingerprints import BANDS
 from remission.clinic.census.receipts import Receipt
 from remission.corpus.spans import Span
@@ -116,15 +117,6 @@ class PartWriter:
         return digest
 
 
-def sync_folder(folder: Path) -> None:
-    """Let a rename survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def content_hash(rows: Any, digest: Any) -> None:
     """Feed the values of an Arrow table of plain columns to a hash."""
     import pyarrow as pa
@@ -147,18 +139,9 @@ def content_hash(rows: Any, digest: Any) -> None:
 
 
 def write_whole(path: Path, content: str) -> None:
-    """Write a text file aside, flush it, rename it, flush the folder."""
-    aside = path.with_name(f".{path.name}-{os.getpid()}.aside")
-    with explained(path):
-        try:
-            with open(aside, "w", encoding="utf-8") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(aside, path)
-            sync_folder(path.parent)
-        finally:
-            aside.unlink(missing_ok=True)
+    """Write a text file whole or not at all. Raises StoreError."""
+    with explained(path), written(path) as beside:
+        beside.write_text(content, encoding="utf-8")
 
 
 def receipt_of(path: Path) -> Receipt:

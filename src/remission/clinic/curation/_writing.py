@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from remission.clinic.census.parts import explained, sync_folder
+from remission.aside import sync_folder
+from remission.clinic.census.parts import explained
 from remission.numerics.arrays import Array
 
 FLUSH = 32 << 20  # bytes of documents, and of what is carried along with them, of a row group
